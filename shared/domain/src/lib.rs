@@ -1,0 +1,16 @@
+//! The rules of the customer data platform, as plain data and plain functions.
+//!
+//! **Invariant:** nothing here waits, reads a clock, rolls dice or talks to AWS:
+//! time, chance and keys are arguments.
+
+pub mod time;
+pub mod workspace;
+pub mod access;
+pub mod key;
+pub mod identifier;
+pub mod rules;
+pub mod event;
+pub mod rejection;
+pub mod message;
+pub mod profile;
+pub mod cursor;
