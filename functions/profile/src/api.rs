@@ -1,0 +1,286 @@
+//! The admin API: people as operators and their systems see them.
+//!
+//! **Invariant:** nothing here writes a profile. What a caller tells becomes an
+//! event in the profile queue; what a caller asks is read under the workspace
+//! of the key, whatever the path says.
+
+mod answer;
+mod ask;
+mod fields;
+mod keys;
+mod find;
+mod shape;
+mod timeline;
+mod rejections;
+mod import;
+
+pub use answer::TRACE;
+
+use std::sync::Arc;
+
+use aws_lambda_events::event::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use domain::cursor::SigningKeys;
+use domain::identifier::Identifier;
+use domain::key::IdKey;
+use domain::message::Message;
+use domain::workspace::SourceId;
+use http::header::{self, HeaderName};
+use ports::definitions::Workspace;
+use ports::idempotency::Claimed;
+use ports::queue::Outgoing;
+use ports::{Clock, Definitions, Entropy, Idempotency, People, Queue, Rejections};
+use runtime::failure::{chain, guard};
+use serde_json::{Value, json};
+
+use crate::definitions::Cached;
+use answer::{Answer, Kind, Problem};
+use ask::Route;
+use fields::Fields;
+use keys::Caller;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The outside world of the API.
+#[derive(Debug)]
+pub struct Ports<P, D, R, Q, I, C, E> {
+    pub people: P,
+    pub definitions: D,
+    pub rejections: R,
+    /// The profile queue.
+    pub queue: Q,
+    pub idempotency: I,
+    pub clock: C,
+    pub entropy: E,
+}
+
+/// The API over its ports.
+#[derive(Debug)]
+pub struct Api<P, D, R, Q, I, C, E> {
+    people: P,
+    definitions: Cached<D>,
+    rejections: R,
+    queue: Q,
+    idempotency: I,
+    clock: C,
+    entropy: E,
+    key: IdKey,
+    signing: SigningKeys,
+}
+
+impl<P, D, R, Q, I, C, E> Api<P, D, R, Q, I, C, E>
+where
+    P: People,
+    D: Definitions,
+    R: Rejections,
+    Q: Queue,
+    I: Idempotency,
+    C: Clock,
+    E: Entropy,
+{
+    pub fn new(ports: Ports<P, D, R, Q, I, C, E>, key: IdKey, signing: SigningKeys) -> Self {
+        let Ports { people, definitions, rejections, queue, idempotency, clock, entropy } = ports;
+        let definitions = Cached::new(definitions);
+        Self { people, definitions, rejections, queue, idempotency, clock, entropy, key, signing }
+    }
+
+    /// Answers one request; whatever happens, the answer has a form and a trace.
+    pub async fn handle(&self, request: ApiGatewayV2httpRequest) -> ApiGatewayV2httpResponse {
+        let trace = import::hex(&self.entropy.bytes());
+        let answered = guard(async { Ok(self.answer(&request, &trace).await) }).await;
+        let answered = answered.unwrap_or_else(|panicked| {
+            Err(Problem::caused(Kind::Broken, "The request hit a bug; its log line has the trace id", panicked))
+        });
+        let answer = answered.unwrap_or_else(|problem| {
+            let code = problem.name();
+            if let Some(cause) = problem.cause().map(chain) {
+                tracing::warn!(trace, code, cause, "Could not answer a request: {cause}");
+            }
+            problem.answer(&trace)
+        });
+        let status = answer.status();
+        tracing::debug!(trace, status, "Answered a request with {status}");
+        answer.finish(&trace)
+    }
+
+    async fn answer(&self, request: &ApiGatewayV2httpRequest, trace: &str) -> Result<Answer, Problem> {
+        let route = Route::of(request)?;
+        let caller = Caller::of(request, &self.definitions, self.clock.now()).await?;
+        let ask = Ask { request, route, caller, trace };
+        if let Err(problem) = ask.caller.may(route.scope()) {
+            ask.audit("refused", "");
+            return Err(problem);
+        }
+        match route {
+            Route::Lookup => self.lookup(&ask).await,
+            Route::Profile { id } => self.profile(&ask, id).await,
+            Route::Timeline { id } => self.timeline(&ask, id).await,
+            Route::Rejections { source } => self.list_rejections(&ask, source).await,
+            Route::Import => self.import(&ask, Import::One).await,
+            Route::ImportBatch => self.import(&ask, Import::Batch).await,
+        }
+    }
+
+    /// Finds by an identifier in the body: in a path it would end in logs.
+    async fn lookup(&self, ask: &Ask<'_>) -> Result<Answer, Problem> {
+        let workspace = &ask.caller.workspace;
+        let body = ask::object(&ask::body(ask.request)?)?;
+        let identifier = identifier(&Fields::root(&body))?;
+        ask.audit("allowed", &self.key.identifier(workspace, &identifier).to_string());
+        let found = find::by_identifier(&self.people, &self.key, workspace, &identifier).await?;
+        let ties = shape::ties(&self.people, workspace, &found).await?;
+        let answer = Answer::json(shape::profile(&found, &ties));
+        Ok(answer.with(header::ETAG, &shape::etag(found.version, &ties)))
+    }
+
+    async fn profile(&self, ask: &Ask<'_>, id: &str) -> Result<Answer, Problem> {
+        let workspace = &ask.caller.workspace;
+        let id = find::id(id)?;
+        ask.audit("allowed", &id.to_string());
+        ask::parameters(ask.request, &[])?;
+        let found = find::by_id(&self.people, workspace, id).await?;
+        let ties = shape::ties(&self.people, workspace, &found).await?;
+        let etag = shape::etag(found.version, &ties);
+        let known = ask::header(ask.request, header::IF_NONE_MATCH).is_some_and(|tags| lists(tags, &etag));
+        let answer = if known { Answer::not_modified() } else { Answer::json(shape::profile(&found, &ties)) };
+        Ok(answer.with(header::ETAG, &etag))
+    }
+
+    async fn timeline(&self, ask: &Ask<'_>, id: &str) -> Result<Answer, Problem> {
+        let workspace = &ask.caller.workspace;
+        let id = find::id(id)?;
+        ask.audit("allowed", &id.to_string());
+        let filter = timeline::Filter::read(&ask::parameters(ask.request, &timeline::PARAMETERS)?)?;
+        let found = find::by_id(&self.people, workspace, id).await?;
+        let keys = (&self.key, &self.signing);
+        timeline::read(&self.people, keys, workspace, &found, &filter).await.map(Answer::json)
+    }
+
+    async fn list_rejections(&self, ask: &Ask<'_>, source: &str) -> Result<Answer, Problem> {
+        let workspace = self.workspace(&ask.caller).await?;
+        let source = SourceId::parse(source).ok().filter(|id| workspace.sources.iter().any(|known| known.id == *id));
+        let source = source.ok_or_else(|| {
+            Problem::new(Kind::SourceNotFound, "The key's workspace has no source of this name")
+        })?;
+        ask.audit("allowed", source.as_str());
+        let parameters = ask::parameters(ask.request, &rejections::PARAMETERS)?;
+        let day = rejections::day(&parameters, self.clock.now())?;
+        let listing = self.rejections.list(&workspace.id, &source, day).await?;
+        Ok(Answer::json(rejections::shape(source.as_str(), day, &listing)))
+    }
+
+    /// Claims the request's key before anything is sent: the same request made
+    /// again sends the same events, which the ledger knows.
+    async fn import(&self, ask: &Ask<'_>, form: Import) -> Result<Answer, Problem> {
+        let workspace = self.workspace(&ask.caller).await?;
+        let body = ask::body(ask.request)?;
+        let key = ask::header(ask.request, IDEMPOTENCY_KEY);
+        let request = import::fingerprint(key, form.name(), &body)?;
+        let object = ask::object(&body)?;
+        let one;
+        let items = match form {
+            Import::One => {
+                one = [Value::Object(object)];
+                one.as_slice()
+            }
+            Import::Batch => import::items(&object)?,
+        };
+        ask.audit("allowed", &format!("{} items", items.len()));
+        let now = self.clock.now();
+        if let Some(request) = request
+            && self.idempotency.claim(&workspace.id, request, now, now.plus(import::REMEMBERED_FOR)).await?
+                == Claimed::Other
+        {
+            let detail = "The Idempotency-Key came with another body or path before; use a new key";
+            return Err(Problem::new(Kind::IdempotencyMismatch, detail));
+        }
+        let event = |(number, item)| {
+            let chance = self.entropy.bytes();
+            let received = import::Received { workspace: &workspace, at: now, request, number, chance };
+            import::event(item, &form.place(number), received)
+        };
+        let outcomes: Vec<_> = items.iter().enumerate().map(event).collect();
+        let results: Vec<Value> = outcomes.iter().map(import::result).collect();
+        let events = outcomes.into_iter().filter_map(Result::ok).collect();
+        self.send(Message { workspace: workspace.id.clone(), trace: ask.trace.to_owned(), events }).await?;
+        Ok(Answer::json(json!({ "results": results })))
+    }
+
+    async fn send(&self, message: Message) -> Result<(), Problem> {
+        if message.events.is_empty() {
+            return Ok(());
+        }
+        let attributes = vec![("trace".to_owned(), message.trace.clone())];
+        let outgoing = |body| Outgoing { body, attributes: attributes.clone() };
+        Ok(self.queue.send(message.pack().into_iter().map(outgoing).collect()).await?)
+    }
+
+    async fn workspace(&self, caller: &Caller) -> Result<Arc<Workspace>, Problem> {
+        let workspace = self.definitions.workspace(&caller.workspace, self.clock.now()).await?;
+        workspace.ok_or_else(|| Problem::new(Kind::InvalidKey, "The key's workspace is no longer defined"))
+    }
+}
+
+/// One request on its way.
+struct Ask<'a> {
+    request: &'a ApiGatewayV2httpRequest,
+    route: Route<'a>,
+    caller: Caller,
+    trace: &'a str,
+}
+
+impl Ask<'_> {
+    /// Who did what to whom, with the whom as a keyed hash.
+    fn audit(&self, outcome: &'static str, subject: &str) {
+        let Caller { workspace, key_id, .. } = &self.caller;
+        let (action, trace) = (self.route.action(), self.trace);
+        tracing::info!(
+            audit = true,
+            workspace.id = %workspace,
+            key.id = key_id,
+            action,
+            subject,
+            outcome,
+            trace,
+            "Admin key `{key_id}` asked for {action}"
+        );
+    }
+}
+
+/// How many profiles a request brings.
+#[derive(Debug, Clone, Copy)]
+enum Import {
+    One,
+    Batch,
+}
+
+impl Import {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::One => "profiles",
+            Self::Batch => "profiles/batch",
+        }
+    }
+
+    /// Where in the body an item stands.
+    fn place(self, number: usize) -> String {
+        match self {
+            Self::One => String::new(),
+            Self::Batch => format!("profiles[{number}]"),
+        }
+    }
+}
+
+fn identifier(body: &Fields<'_>) -> Result<Identifier, Problem> {
+    body.only(&["identifier"])?;
+    let one = Fields::of(body.required("identifier")?, "identifier")?;
+    one.only(&["kind", "value", "region"])?;
+    let (kind, value) = (one.required_text("kind")?, import::value(&one)?);
+    let identifier = Identifier::parse(kind, &value, one.text("region")?);
+    Ok(identifier.map_err(|invalid| one.bad("value", format!("is not valid: {invalid}")))?)
+}
+
+/// Whether an If-None-Match names this version; a weak tag does too.
+fn lists(tags: &str, etag: &str) -> bool {
+    let same = |tag: &str| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag;
+    tags.split(',').map(str::trim).any(same)
+}

@@ -1,0 +1,20 @@
+//! The profile stage: what a batch of events makes of the people it speaks of.
+//!
+//! One read and one conditional write a person a batch: the ledger, which
+//! tells applied events from new ones, stands in the same item as what they
+//! changed, so that a crash at any point and any redelivery change nothing.
+
+pub mod settings;
+pub mod conduct;
+pub mod definitions;
+pub mod wire;
+pub mod stage;
+pub mod load;
+pub mod upsert;
+pub mod write;
+pub mod outbox;
+pub mod sweep;
+pub mod api;
+
+pub use conduct::{Conduct, Proper};
+pub use stage::Stage;

@@ -1,0 +1,82 @@
+//! The sweep: whoever is due is looked at again.
+//!
+//! It asks for *all* that is due from the beginning, never for one moment: an
+//! index that lags shows an item later, and a later sweep must still find it.
+
+use domain::key::ProfileId;
+use domain::profile::stored::DUE_SHARDS;
+use domain::time::Timestamp;
+use domain::workspace::WorkspaceId;
+use ports::people::{Save, SaveError, StoredProfile};
+use ports::{Clock, Definitions, Entropy, People, Rejections};
+use runtime::failure::Failure;
+
+use crate::conduct::Conduct;
+use crate::{Stage, load};
+
+/// Profiles of one shard that one sweep takes; the next one goes on.
+pub const TAKEN_MAX: usize = 500;
+/// A profile whose outbox cannot be carried out is looked at again after this,
+/// so that the oldest cannot starve the rest.
+pub const BACKOFF: i64 = 5 * Timestamp::MINUTE;
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Swept {
+    pub due: usize,
+    pub resent: usize,
+    pub failed: usize,
+}
+
+impl<P, D, R, C, E, X> Stage<P, D, R, C, E, X>
+where
+    P: People,
+    D: Definitions,
+    R: Rejections,
+    C: Clock,
+    E: Entropy,
+    X: Conduct,
+{
+    /// Looks at all that is due; one that fails does not keep others waiting.
+    pub async fn sweep(&self) -> Result<Swept, Failure> {
+        let now = self.clock.now();
+        let mut swept = Swept::default();
+        for shard in 0..DUE_SHARDS {
+            let due = self.people.due(shard, now, TAKEN_MAX).await.map_err(Failure::retry)?;
+            for (workspace, id) in due {
+                swept.due += 1;
+                match self.look_at(&workspace, id, now).await {
+                    Ok(resent) => swept.resent += usize::from(resent),
+                    Err(cause) => {
+                        swept.failed += 1;
+                        tracing::warn!(profile.id = %id, "Could not carry out the outbox of profile `{id}`: {cause}.");
+                    }
+                }
+            }
+        }
+        Ok(swept)
+    }
+
+    /// The index may be old; what is done follows from the profile itself.
+    async fn look_at(&self, workspace: &WorkspaceId, id: ProfileId, now: Timestamp) -> Result<bool, Failure> {
+        let found = load::one(&self.people, workspace, id).await.map_err(Failure::retry)?;
+        let Some(stored) = found.filter(|stored| stored.due.is_some_and(|due| due <= now)) else {
+            return Ok(false);
+        };
+        let profile = load::decode(id, &stored)?;
+        let Err(cause) = self.flush(workspace, id, &stored, &profile).await else { return Ok(true) };
+        self.postpone(workspace, id, stored, now.plus(BACKOFF)).await?;
+        Err(Failure::retry(cause))
+    }
+
+    async fn postpone(&self, workspace: &WorkspaceId, id: ProfileId, stored: StoredProfile, due: Timestamp) -> Result<(), Failure> {
+        let profile = load::decode(id, &stored)?;
+        let mut next = self.stored(Some(stored.version), &profile);
+        next.due = Some(due);
+        let save = Save { id, seen: Some(stored.version), next, claims: Vec::new(), with: Vec::new() };
+        match self.people.save(workspace, save).await {
+            Ok(()) | Err(SaveError::Conflict) => Ok(()),
+            Err(SaveError::Unavailable(cause)) => Err(Failure::retry(cause)),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! From a batch of queue records to one verdict a record.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::event::Event;
+use domain::message::Message;
+use domain::profile::resolve::{Plan, Unfolded};
+use domain::rejection::{Reason, Rejection};
+use domain::workspace::WorkspaceId;
+use futures_util::StreamExt as _;
+use ports::definitions::Workspace;
+use ports::people::Read;
+use ports::{Clock, Definitions, Entropy, People, Rejections};
+use runtime::failure::{Failure, chain};
+use runtime::guard;
+
+use crate::conduct::{Conduct, Verdicts};
+use crate::write::{Batch, Written};
+use crate::{Stage, load, wire};
+
+/// Lost races after which a batch's events go back to the queue.
+pub const ATTEMPTS_MAX: usize = 8;
+/// People written at once: enough to hide the store's latency.
+const WRITES_AT_ONCE: usize = 16;
+
+#[derive(Debug, thiserror::Error)]
+enum Waits {
+    #[error("another writer came between in {ATTEMPTS_MAX} attempts")]
+    Contended,
+    #[error("the event's profile is being erased")]
+    BeingErased,
+}
+
+/// An event and the record that brought it.
+type Brought<'a> = (usize, &'a Event);
+/// What became of a record's event; a record fails if one of its events does.
+type Outcome = (usize, Result<(), Failure>);
+
+impl<P, D, R, C, E, X> Stage<P, D, R, C, E, X>
+where
+    P: People,
+    D: Definitions,
+    R: Rejections,
+    C: Clock,
+    E: Entropy,
+    X: Conduct,
+{
+    /// Folds the events of all bodies; a verdict for each, in their order.
+    pub async fn upsert(&self, bodies: &[&str]) -> Vec<Result<(), Failure>> {
+        let mut verdicts: Vec<Result<(), Failure>> = bodies.iter().map(|_| Ok(())).collect();
+        let mut workspaces: BTreeMap<WorkspaceId, (Option<Arc<Workspace>>, Vec<(usize, Message)>)> = BTreeMap::new();
+        for (record, body) in bodies.iter().enumerate() {
+            match self.read(body).await {
+                Ok((message, workspace)) => {
+                    let entry = workspaces.entry(message.workspace.clone()).or_insert((workspace, Vec::new()));
+                    entry.1.push((record, message));
+                }
+                Err(failure) => note(&mut verdicts, record, Err(failure)),
+            }
+        }
+        for (workspace, messages) in workspaces.values() {
+            let Some(workspace) = workspace else { continue };
+            for (record, outcome) in self.fold_all(workspace, messages).await {
+                note(&mut verdicts, record, outcome);
+            }
+        }
+        if X::VERDICTS == Verdicts::OneIgnored
+            && let Some(failed) = verdicts.iter_mut().find(|verdict| verdict.is_err())
+        {
+            *failed = Ok(());
+        }
+        verdicts
+    }
+
+    async fn read(&self, body: &str) -> Result<(Message, Option<Arc<Workspace>>), Failure> {
+        let message = wire::read(body)?;
+        let now = self.clock.now();
+        let workspace = self.definitions.workspace(&message.workspace, now).await.map_err(Failure::retry)?;
+        wire::belongs(&message, workspace.as_deref())?;
+        Ok((message, workspace))
+    }
+
+    /// Folds all messages of a workspace at once. What panics there is done
+    /// again record by record, so that it harms only its own.
+    async fn fold_all(&self, workspace: &Workspace, messages: &[(usize, Message)]) -> Vec<Outcome> {
+        let together: Vec<Brought<'_>> = messages.iter().flat_map(brought).collect();
+        if let Ok(outcomes) = guard(async { Ok(self.fold(workspace, &together).await) }).await {
+            return outcomes;
+        }
+        let mut outcomes = Vec::new();
+        for message in messages {
+            let of_one: Vec<Brought<'_>> = brought(message).collect();
+            match guard(async { Ok(self.fold(workspace, &of_one).await) }).await {
+                Ok(of_one) => outcomes.extend(of_one),
+                Err(panicked) => outcomes.push((message.0, Err(panicked))),
+            }
+        }
+        outcomes
+    }
+
+    async fn fold(&self, workspace: &Workspace, events: &[Brought<'_>]) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        let mut left = events.to_vec();
+        let mut attempt = 0;
+        while !left.is_empty() {
+            // After a lost race what was read is too old to be asked again.
+            let read = if attempt == 0 { Read::Eventual } else { Read::Consistent };
+            let (again, progress) = self.attempt(workspace, &left, read, &mut outcomes).await;
+            left = again;
+            attempt = if progress { 1 } else { attempt + 1 };
+            if attempt >= ATTEMPTS_MAX {
+                outcomes.extend(left.drain(..).map(|(record, _)| (record, Err(Failure::retry(Waits::Contended)))));
+            }
+        }
+        outcomes
+    }
+
+    /// Tries to write everyone once; gives back the events to try again, and
+    /// whether one of them is left only because its batch was large.
+    async fn attempt<'a>(
+        &self,
+        workspace: &Workspace,
+        events: &[Brought<'a>],
+        read: Read,
+        outcomes: &mut Vec<Outcome>,
+    ) -> (Vec<Brought<'a>>, bool) {
+        let only: Vec<&Event> = events.iter().map(|(_, event)| *event).collect();
+        let planned = load::plan(&self.people, &self.key, &workspace.id, &workspace.rules, &only, read).await;
+        let (plan, loaded) = match planned {
+            Ok(planned) => planned,
+            Err(failure) => {
+                outcomes.extend(events.iter().map(|(record, _)| (*record, Err(copy(&failure)))));
+                return (Vec::new(), false);
+            }
+        };
+        let batch = Batch { workspace, events: &only, loaded: &loaded };
+        let writes = plan.groups.iter().map(|(id, group)| {
+            let batch = &batch;
+            async move { (group, guard(self.write(batch, *id, group)).await) }
+        });
+        let written: Vec<_> = futures_util::stream::iter(writes).buffer_unordered(WRITES_AT_ONCE).collect().await;
+        let mut again = Vec::new();
+        let mut progress = false;
+        for (group, result) in written {
+            let brought = group.events.iter().filter_map(|place| events.get(*place).copied());
+            match result {
+                Ok(Written::All) => outcomes.extend(brought.map(|(record, _)| (record, Ok(())))),
+                Ok(Written::Part) => {
+                    progress = true;
+                    again.extend(brought);
+                }
+                Ok(Written::Conflict) => again.extend(brought),
+                Err(failure) => outcomes.extend(brought.map(|(record, _)| (record, Err(copy(&failure))))),
+            }
+        }
+        again.extend(self.unfolded(workspace, events, &plan, outcomes).await);
+        (again, progress)
+    }
+
+    async fn unfolded<'a>(
+        &self,
+        workspace: &Workspace,
+        events: &[Brought<'a>],
+        plan: &Plan,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Vec<Brought<'a>> {
+        let mut again = Vec::new();
+        for (place, why) in &plan.unfolded {
+            let Some((record, event)) = events.get(*place).copied() else { continue };
+            match why {
+                Unfolded::Stale => again.push((record, event)),
+                Unfolded::BeingErased => outcomes.push((record, Err(Failure::retry(Waits::BeingErased)))),
+                Unfolded::Erased => outcomes.push((record, self.refuse_erased(workspace, event).await)),
+            }
+        }
+        again
+    }
+
+    /// An erased person's late event is dropped; that it came is counted, what
+    /// it said is not kept.
+    async fn refuse_erased(&self, workspace: &Workspace, event: &Event) -> Result<(), Failure> {
+        let refusal = Rejection {
+            at: self.clock.now(),
+            reason: Reason::Erased,
+            detail: "the person was erased after this happened; nothing is to be done".to_owned(),
+            message_id: None,
+            sample: String::new(),
+        };
+        self.rejections.record(&workspace.id, &event.source, &[refusal]).await.map_err(Failure::retry)
+    }
+}
+
+fn brought((record, message): &(usize, Message)) -> impl Iterator<Item = Brought<'_>> {
+    message.events.iter().map(|event| (*record, event))
+}
+
+/// One failure of the store fails all the records that needed it.
+fn copy(failure: &Failure) -> Failure {
+    let cause = chain(failure.cause());
+    match failure {
+        Failure::Retry(_) => Failure::retry(cause),
+        Failure::Reject(_) => Failure::reject(cause),
+    }
+}
+
+/// A record's first failure stands; a rejection outweighs a retry only if it came first.
+fn note(verdicts: &mut [Result<(), Failure>], record: usize, outcome: Result<(), Failure>) {
+    if let Some(verdict) = verdicts.get_mut(record)
+        && verdict.is_ok()
+    {
+        *verdict = outcome;
+    }
+}

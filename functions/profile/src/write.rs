@@ -1,0 +1,348 @@
+//! One person of a batch: what is new, folded and written in one condition.
+
+use std::collections::BTreeSet;
+
+use domain::event::Event;
+use domain::key::{EventName, IdKey, ProfileId};
+use domain::profile::ledger::{ADDED_MAX, Entry, Known, SPILL_ABOVE};
+use domain::profile::resolve::{Group, NewClaim};
+use domain::profile::stored::{IdentityRow, Item, ItemKey, Owner, Version};
+use domain::profile::traits::Overflow;
+use domain::profile::{Held, Profile, group, page};
+use domain::rejection::{Reason, Rejection};
+use domain::time::Timestamp;
+use ports::definitions::Workspace;
+use ports::people::{Claim, Save, SaveError, StoredProfile};
+use ports::{Clock, Definitions, Entropy, People, Rejections};
+use runtime::failure::Failure;
+
+use crate::Stage;
+use crate::conduct::{Conduct, Dedup, Order};
+use crate::load::Loaded;
+
+/// Bytes of events that one write takes: a transaction holds 4 MB.
+const RAW_MAX: usize = 3 * 1024 * 1024;
+/// Items that a transaction of `DynamoDB` takes, less the profile's own.
+const TRANSACTION_MAX: usize = 99;
+/// Lost races over a group's item before its event goes back to the queue.
+const GROUP_ATTEMPTS_MAX: usize = 8;
+
+/// The events of one workspace in one batch, and what was read for them.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    pub workspace: &'a Workspace,
+    pub events: &'a [&'a Event],
+    pub loaded: &'a Loaded,
+}
+
+/// How far the write of one person came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    All,
+    /// There were more events than one write takes: go on with the rest.
+    Part,
+    /// Another writer came between, or the answer of our own write was lost:
+    /// read again, the ledger tells.
+    Conflict,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the outbox of profile `{0}` is full; its receiver does not take what it holds")]
+struct OutboxFull(ProfileId);
+
+#[derive(Debug, thiserror::Error)]
+#[error("a group's item was taken by others in {GROUP_ATTEMPTS_MAX} attempts")]
+struct GroupContended;
+
+/// What is to be written for one person.
+struct Decided {
+    next: Profile,
+    claims: Vec<Claim>,
+    /// Ledger and timeline pages.
+    items: Vec<Item>,
+    /// What was left out of which event.
+    refused: Vec<(usize, Rejection)>,
+}
+
+/// An event that the ledger does not know.
+type Fresh<'a> = (usize, &'a Event, EventName);
+
+impl<P, D, R, C, E, X> Stage<P, D, R, C, E, X>
+where
+    P: People,
+    D: Definitions,
+    R: Rejections,
+    C: Clock,
+    E: Entropy,
+    X: Conduct,
+{
+    /// Folds what is new of one person's events and writes it.
+    pub async fn write(&self, batch: &Batch<'_>, id: ProfileId, group: &Group) -> Result<Written, Failure> {
+        let read = batch.loaded.known.profiles.get(&id).and_then(Option::as_ref);
+        let profile = read.cloned().unwrap_or_default();
+        let stored = batch.loaded.stored.get(&id);
+        if let (true, Some(stored)) = (profile.outbox.is_full(), stored) {
+            self.flush(&batch.workspace.id, id, stored, &profile).await.map_err(Failure::retry)?;
+            return Err(Failure::retry(OutboxFull(id)));
+        }
+        let fresh = self.fresh(batch, id, group, &profile).await?;
+        let mut taken = one_write(&fresh);
+        if taken.is_empty() {
+            return Ok(Written::All);
+        }
+        let mut decided = self.decide(batch, id, group, taken, &profile);
+        while decided.items.len() + decided.claims.len() >= TRANSACTION_MAX && taken.len() > 1 {
+            taken = taken.get(..taken.len() / 2).unwrap_or_default();
+            decided = self.decide(batch, id, group, taken, &profile);
+        }
+        self.before(batch, taken, std::mem::take(&mut decided.refused)).await?;
+        let saved = self.save(batch, id, (stored, &profile), decided).await;
+        match saved {
+            Ok(()) if taken.len() < fresh.len() => Ok(Written::Part),
+            Ok(()) => Ok(Written::All),
+            Err(SaveError::Conflict) => Ok(Written::Conflict),
+            Err(SaveError::Unavailable(cause)) => Err(Failure::retry(cause)),
+        }
+    }
+
+    /// What the new events make of the profile.
+    fn decide(&self, batch: &Batch<'_>, id: ProfileId, group: &Group, taken: &[Fresh<'_>], profile: &Profile) -> Decided {
+        let mut next = profile.clone();
+        let mut items = page::ledger(next.epoch, &spill::<X>(&mut next, taken.len()));
+        let claims = self.take(batch, id, group, taken, &mut next);
+        let refused = self.fold_into(&mut next, group, taken);
+        let events: Vec<&Event> = taken.iter().map(|(_, event, _)| *event).collect();
+        items.extend(page::timeline(next.epoch, &events));
+        Decided { next, claims, items, refused }
+    }
+
+    /// The events that were not applied yet: not in the ledger, not on its
+    /// pages, and each once however often the batch holds it.
+    async fn fresh<'b>(
+        &self,
+        batch: &Batch<'b>,
+        id: ProfileId,
+        group: &Group,
+        profile: &Profile,
+    ) -> Result<Vec<Fresh<'b>>, Failure> {
+        let mut seen = BTreeSet::new();
+        let mut fresh = Vec::new();
+        let mut doubtful = Vec::new();
+        for place in &group.events {
+            let Some(event) = batch.events.get(*place).copied() else { continue };
+            let name = event.name(&self.key);
+            if X::DEDUP == Dedup::None {
+                fresh.push((*place, event, name));
+                continue;
+            }
+            match profile.ledger.knows(name, event.client_time) {
+                _ if !seen.insert(name) => (),
+                Known::Applied => (),
+                Known::New => fresh.push((*place, event, name)),
+                Known::AskPages { from } => doubtful.push((from, (*place, event, name))),
+            }
+        }
+        let Some(from) = doubtful.iter().map(|(from, _)| *from).min() else { return Ok(fresh) };
+        let applied = self.ledger_pages(batch, id, profile.epoch, from).await?;
+        fresh.extend(doubtful.into_iter().map(|(_, one)| one).filter(|(_, _, name)| !applied.contains(name)));
+        Ok(fresh)
+    }
+
+    async fn ledger_pages(
+        &self,
+        batch: &Batch<'_>,
+        id: ProfileId,
+        epoch: u32,
+        from: Timestamp,
+    ) -> Result<BTreeSet<EventName>, Failure> {
+        let (mut from, to) = page::ledger_range(epoch, from);
+        let mut applied = BTreeSet::new();
+        loop {
+            let items = self.people.items(&batch.workspace.id, id, &from, &to).await.map_err(Failure::retry)?;
+            for item in &items.items {
+                applied.extend(page::read_ledger(&item.body).map_err(Failure::retry)?);
+            }
+            match items.next {
+                Some(next) => from = after(&next),
+                None => return Ok(applied),
+            }
+        }
+    }
+
+    /// Takes the identifiers that the new events bring.
+    fn take(&self, batch: &Batch<'_>, id: ProfileId, group: &Group, taken: &[Fresh<'_>], next: &mut Profile) -> Vec<Claim> {
+        let brought = |claim: &&NewClaim| {
+            taken.iter().any(|(_, event, _)| event.identifiers.contains(&claim.identifier))
+        };
+        let mut claims = Vec::new();
+        for claim in group.claims.iter().filter(brought) {
+            let key = self.key.identifier(&batch.workspace.id, &claim.identifier);
+            let held = Held { generation: claim.generation };
+            next.identifiers.insert(claim.identifier.clone(), held);
+            next.seed = next.seed.into_iter().chain([seed(&self.key, batch, claim)]).min();
+            let row = IdentityRow { owner: Owner::Profile(id), generation: claim.generation };
+            claims.push(Claim { key, seen: claim.seen, row });
+        }
+        claims
+    }
+
+    fn fold_into(&self, next: &mut Profile, group: &Group, taken: &[Fresh<'_>]) -> Vec<(usize, Rejection)> {
+        let now = self.clock.now();
+        let mut refused = Vec::new();
+        for (place, event, name) in taken {
+            let entry = Entry { at: event.client_time.at(), name: *name };
+            next.ledger.add(entry);
+            let overflow = next.fold(event, *name);
+            refused.extend(overflow.into_iter().map(|left| (*place, traits_overflow(now, event, left))));
+        }
+        let is_taken = |place: &usize| taken.iter().any(|(of, _, _)| of == place);
+        for (_, tie) in group.ties.iter().filter(|(place, _)| is_taken(place)) {
+            if next.mark_tie(tie.mark()) {
+                next.outbox.push(tie.clone());
+            }
+        }
+        for (place, identifier, reason) in group.dropped.iter().filter(|(place, ..)| is_taken(place)) {
+            let detail = format!("an identifier of kind `{}` was left out of the event", identifier.kind());
+            refused.push((*place, Rejection { at: now, reason: *reason, detail, message_id: None, sample: String::new() }));
+        }
+        refused
+    }
+
+    /// What stands outside the profile's collection is written first, and in a
+    /// way that repeating it changes nothing.
+    async fn before(&self, batch: &Batch<'_>, taken: &[Fresh<'_>], refused: Vec<(usize, Rejection)>) -> Result<(), Failure> {
+        for (place, rejection) in refused {
+            let Some(event) = batch.events.get(place) else { continue };
+            let refused = [rejection];
+            let recorded = self.rejections.record(&batch.workspace.id, &event.source, &refused);
+            recorded.await.map_err(Failure::retry)?;
+        }
+        for (_, event, name) in taken {
+            if let Some(described) = group::described(event) {
+                self.describe(batch, &described, event, *name).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn describe(&self, batch: &Batch<'_>, described: &str, event: &Event, name: EventName) -> Result<(), Failure> {
+        let workspace = &batch.workspace.id;
+        let id = self.key.group(workspace, described);
+        let key = group::item_key();
+        for _ in 0..GROUP_ATTEMPTS_MAX {
+            let found = self.people.items(workspace, id, &key, &after(&key)).await.map_err(Failure::retry)?;
+            let seen = found.items.first();
+            let mut known = seen.map(|item| group::Group::decode(&item.body)).transpose().map_err(Failure::retry)?.unwrap_or_default();
+            let before = known.clone();
+            known.observe(event, name);
+            if known == before {
+                return Ok(());
+            }
+            let next = Item { key: key.clone(), body: known.encode() };
+            match self.people.replace(workspace, id, seen, &next).await {
+                Ok(()) => return Ok(()),
+                Err(SaveError::Conflict) => (),
+                Err(SaveError::Unavailable(cause)) => return Err(Failure::retry(cause)),
+            }
+        }
+        Err(Failure::retry(GroupContended))
+    }
+
+    /// Writes pages and profile. Pages travel in the profile's transaction
+    /// whenever that creates a profile or claims an identifier: a page of an
+    /// attempt that loses such a race would be an orphan that no erasure finds.
+    async fn save(
+        &self,
+        batch: &Batch<'_>,
+        id: ProfileId,
+        (stored, read): (Option<&StoredProfile>, &Profile),
+        decided: Decided,
+    ) -> Result<(), SaveError> {
+        let Decided { next, mut claims, items, .. } = decided;
+        let workspace = &batch.workspace.id;
+        let mut seen = stored.map(|stored| stored.version);
+        let with = if stored.is_none() || !claims.is_empty() {
+            items
+        } else {
+            self.people.put(workspace, id, &items).await?;
+            Vec::new()
+        };
+        if let Some(half) = half::<X>(read, &next) {
+            let first = self.stored(seen, &half);
+            let version = first.version;
+            self.people.save(workspace, Save { id, seen, next: first, claims: std::mem::take(&mut claims), with: Vec::new() }).await?;
+            seen = Some(version);
+        }
+        let whole = self.stored(seen, &next);
+        self.people.save(workspace, Save { id, seen, next: whole.clone(), claims, with }).await?;
+        if !next.outbox.is_empty() {
+            // Whatever happens here, the profile is due and the sweep tries again.
+            if let Err(cause) = self.flush(workspace, id, &whole, &next).await {
+                tracing::warn!(profile.id = %id, "Will leave the outbox of profile `{id}` to the sweep: {cause}.");
+            }
+        }
+        Ok(())
+    }
+
+    /// A profile as it is stored next: under a version that never recurs, due
+    /// at once if it has something to send.
+    pub(crate) fn stored(&self, seen: Option<Version>, profile: &Profile) -> StoredProfile {
+        let counter = seen.map_or(1, |seen| seen.counter.saturating_add(1));
+        let [a, b, c, d, e, f, g, h, ..] = self.entropy.bytes();
+        let version = Version { counter, write: [a, b, c, d, e, f, g, h] };
+        let due = (!profile.outbox.is_empty()).then(|| self.clock.now().floor_to_minute());
+        StoredProfile { version, body: profile.encode(), due }
+    }
+}
+
+/// As many of the events as one write takes.
+fn one_write<'a, 'b>(fresh: &'a [Fresh<'b>]) -> &'a [Fresh<'b>] {
+    let mut size = 0;
+    let fits = fresh.iter().take(ADDED_MAX).take_while(|(_, event, _)| {
+        size += event.payload.len();
+        size <= RAW_MAX
+    });
+    let count = fits.count().max(1).min(fresh.len());
+    fresh.get(..count).unwrap_or_default()
+}
+
+fn spill<X: Conduct>(next: &mut Profile, added: usize) -> Vec<Entry> {
+    if X::DEDUP != Dedup::ShortLedger {
+        return next.ledger.spill(added);
+    }
+    // A mutant: what is too much is forgotten.
+    let kept = next.ledger.entries().iter().rev().take(SPILL_ABOVE.saturating_sub(added)).copied().collect();
+    next.ledger = domain::profile::ledger::Ledger::from_parts(kept, None);
+    Vec::new()
+}
+
+/// What a mutant writes first; the proper stage writes everything at once.
+fn half<X: Conduct>(read: &Profile, next: &Profile) -> Option<Profile> {
+    let identified = |profile: &Profile| Profile { identifiers: next.identifiers.clone(), ..profile.clone() };
+    match X::ORDER {
+        Order::Together => None,
+        Order::MarkerFirst => Some(Profile { ledger: next.ledger.clone(), ..identified(read) }),
+        Order::EffectFirst => Some(Profile { ledger: read.ledger.clone(), ..next.clone() }),
+    }
+}
+
+fn seed(key: &IdKey, batch: &Batch<'_>, claim: &NewClaim) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = *key.identifier(&batch.workspace.id, &claim.identifier).as_bytes();
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+fn traits_overflow(at: Timestamp, event: &Event, left: Overflow) -> Rejection {
+    Rejection {
+        at,
+        reason: Reason::TraitsOverflow,
+        detail: format!("the profile holds its fill of traits; `{}` was left out, remove others first", left.path),
+        message_id: Some(event.message_id.clone()),
+        sample: String::new(),
+    }
+}
+
+/// The least key behind another: where a reader goes on.
+pub(crate) fn after(key: &ItemKey) -> ItemKey {
+    ItemKey(format!("{}\0", key.0))
+}
+

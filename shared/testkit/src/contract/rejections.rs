@@ -1,0 +1,142 @@
+//! The promises of the store of refused events.
+
+use domain::rejection::{Reason, Rejection};
+use domain::time::Timestamp;
+use domain::workspace::{SourceId, WorkspaceId};
+use ports::Entropy;
+use ports::rejections::{Listing, Rejections};
+
+use super::{answered, source, workspace};
+use crate::{SeededEntropy, TestClock};
+
+/// 2026-11-22T10:30:00Z.
+const START: Timestamp = Timestamp::from_millis(1_795_343_400_000);
+const KEPT_A_MINUTE: usize = Rejection::KEPT_A_MINUTE as usize;
+
+/// Checks a new store that looks at this clock.
+pub async fn check(store: &impl Rejections, clock: &TestClock) {
+    clock.set(START);
+    let of = Of { store, workspace: workspace("shop"), source: source("web") };
+    what_was_refused_is_listed_whole(&of).await;
+    a_minute_keeps_a_hundred_and_counts_the_rest(&of).await;
+    a_repeated_call_keeps_nothing_twice(&of).await;
+    large_samples_are_kept_and_larger_ones_do_no_harm(&of).await;
+    nobody_elses_are_listed(&of).await;
+    after_thirty_days_nothing_is_listed(&of, clock).await;
+}
+
+struct Of<'a, S> {
+    store: &'a S,
+    workspace: WorkspaceId,
+    source: SourceId,
+}
+
+impl<S: Rejections> Of<'_, S> {
+    async fn record(&self, refused: &[Rejection]) {
+        let recorded = self.store.record(&self.workspace, &self.source, refused).await;
+        answered(recorded, "refusals are recorded");
+    }
+
+    async fn list(&self, day: Timestamp) -> Listing {
+        answered(self.store.list(&self.workspace, &self.source, day).await, "refusals are listed")
+    }
+}
+
+fn day(number: i64) -> Timestamp {
+    START.plus(-number * Timestamp::DAY)
+}
+
+fn refused(at: Timestamp, reason: Reason, number: usize) -> Rejection {
+    let sample = format!("{{\"number\":{number},\"text\":\"Привет\\u0000\n🙂\u{0}\"}}");
+    Rejection {
+        at,
+        reason,
+        detail: "why, where, what to do".to_owned(),
+        message_id: Some(format!("m-{number}")),
+        sample,
+    }
+}
+
+fn many(at: Timestamp, numbers: std::ops::Range<usize>) -> Vec<Rejection> {
+    numbers.map(|number| refused(at, Reason::Malformed, number)).collect()
+}
+
+async fn what_was_refused_is_listed_whole<S: Rejections>(of: &Of<'_, S>) {
+    assert_eq!(of.list(day(0)).await, Listing::default(), "of a day without refusals nothing is listed");
+    of.record(&[]).await;
+    let [first, later] = [START, START.plus(5 * Timestamp::MINUTE + 7)];
+    let third = Rejection { message_id: None, ..refused(later.plus(1), Reason::TooLarge, 3) };
+    let all = [refused(first, Reason::Malformed, 1), refused(later, Reason::TooLarge, 2), third];
+    of.record(&all[..2]).await;
+    of.record(&all[2..]).await;
+    let listed = of.list(day(0)).await;
+    assert!(listed.kept.iter().eq(all.iter().rev()), "refusals are listed whole, the newest first");
+    let counts = [("malformed".to_owned(), 1), ("too_large".to_owned(), 2)];
+    assert_eq!(listed.counts, counts, "refusals are counted by reason");
+}
+
+async fn a_minute_keeps_a_hundred_and_counts_the_rest<S: Rejections>(of: &Of<'_, S>) {
+    let minute = day(1);
+    for from in [0, 60, 120] {
+        of.record(&many(minute.plus(Timestamp::SECOND), from..from + 60)).await;
+    }
+    let listed = of.list(minute).await;
+    assert_eq!(listed.kept.len(), KEPT_A_MINUTE, "a minute keeps a hundred");
+    let first = many(minute.plus(Timestamp::SECOND), 0..KEPT_A_MINUTE);
+    assert!(first.iter().all(|first| listed.kept.contains(first)), "a minute keeps its first hundred");
+    assert_eq!(listed.counts, [("malformed".to_owned(), 180)], "all are counted");
+    of.record(&many(minute.plus(Timestamp::MINUTE), 0..1)).await;
+    assert_eq!(of.list(minute).await.kept.len(), KEPT_A_MINUTE + 1, "the next minute keeps again");
+}
+
+async fn a_repeated_call_keeps_nothing_twice<S: Rejections>(of: &Of<'_, S>) {
+    let call = many(day(2), 0..70);
+    of.record(&call).await;
+    of.record(&call).await;
+    assert_eq!(of.list(day(2)).await.kept.len(), 70, "a repeated call keeps nothing twice and loses nothing");
+}
+
+async fn large_samples_are_kept_and_larger_ones_do_no_harm<S: Rejections>(of: &Of<'_, S>) {
+    let chance = SeededEntropy::seeded(1);
+    let sample = |bytes: usize| {
+        // What does not compress is the hardest to fit.
+        let letters = std::iter::repeat_with(|| chance.bytes()).flatten();
+        letters.take(bytes).map(|byte| char::from(byte % 0x7f)).collect::<String>()
+    };
+    let whole: Vec<_> = many(day(3), 0..KEPT_A_MINUTE)
+        .into_iter()
+        .map(|refused| Rejection { sample: sample(Rejection::SAMPLE_MAX), ..refused })
+        .collect();
+    of.record(&whole).await;
+    let kept = of.list(day(3)).await.kept;
+    assert_eq!(kept.len(), KEPT_A_MINUTE, "a hundred of the largest samples are kept");
+    assert!(whole.iter().all(|refused| kept.contains(refused)), "the largest samples are kept whole");
+    let over = Rejection {
+        detail: sample(100_000),
+        message_id: Some("й".repeat(300_000)),
+        sample: sample(1_000_000),
+        ..refused(day(4), Reason::TooLarge, 0)
+    };
+    of.record(&[over]).await;
+    assert_eq!(of.list(day(4)).await.kept.len(), 1, "a refusal over every limit does no harm");
+}
+
+async fn nobody_elses_are_listed<S: Rejections>(of: &Of<'_, S>) {
+    for (workspace_name, source_name) in [("shop", "app"), ("shop-2", "web"), ("web", "shop")] {
+        let (workspace, source) = (workspace(workspace_name), source(source_name));
+        let other = Of { store: of.store, workspace, source };
+        assert_eq!(
+            other.list(day(0)).await,
+            Listing::default(),
+            "a source's refusals are listed as its own alone"
+        );
+    }
+    assert_eq!(of.list(day(-1)).await, Listing::default(), "a day's refusals are listed on that day alone");
+}
+
+async fn after_thirty_days_nothing_is_listed<S: Rejections>(of: &Of<'_, S>, clock: &TestClock) {
+    clock.set(START.plus((Rejection::DAYS - 1) * Timestamp::DAY));
+    assert_eq!(of.list(day(0)).await.kept.len(), 3, "refusals are listed for thirty days");
+    clock.set(START.plus((Rejection::DAYS + 1) * Timestamp::DAY));
+    assert_eq!(of.list(day(0)).await, Listing::default(), "after thirty days nothing is listed");
+}

@@ -1,0 +1,158 @@
+//! The store of people in memory, with the conditions of the real one.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use domain::key::{IdentifierKey, ProfileId};
+use domain::profile::stored::{IdentityRow, Item, ItemKey, due_shard};
+use domain::time::Timestamp;
+use domain::workspace::WorkspaceId;
+use ports::people::{Claim, ItemPage, Read, Save, SaveError, StoredProfile};
+use ports::{People, Unavailable};
+
+use crate::lock;
+
+/// Items of a page, as `DynamoDB` ends a page at 1 MB: small, so that tests
+/// read more than one.
+const PAGE_ITEMS: usize = 3;
+
+/// All that is stored; can be looked at and set up by a test.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tables {
+    pub profiles: BTreeMap<(WorkspaceId, ProfileId), StoredProfile>,
+    pub identities: BTreeMap<(WorkspaceId, IdentifierKey), IdentityRow>,
+    pub items: BTreeMap<(WorkspaceId, ProfileId, ItemKey), Vec<u8>>,
+}
+
+/// A store of people in memory; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryPeople {
+    tables: Arc<Mutex<Tables>>,
+}
+
+impl MemoryPeople {
+    /// What is stored now.
+    pub fn tables(&self) -> Tables {
+        lock(&self.tables).clone()
+    }
+
+    /// Lets a test set something up, or break it.
+    pub fn alter(&self, change: impl FnOnce(&mut Tables)) {
+        change(&mut lock(&self.tables));
+    }
+}
+
+impl Tables {
+    fn holds(&self, workspace: &WorkspaceId, claim: &Claim) -> bool {
+        self.identities.get(&(workspace.clone(), claim.key)).copied() == claim.seen
+    }
+}
+
+impl People for MemoryPeople {
+    async fn identities(
+        &self,
+        workspace: &WorkspaceId,
+        keys: &[IdentifierKey],
+        _: Read,
+    ) -> Result<Vec<Option<IdentityRow>>, Unavailable> {
+        let tables = lock(&self.tables);
+        Ok(keys.iter().map(|key| tables.identities.get(&(workspace.clone(), *key)).copied()).collect())
+    }
+
+    async fn profiles(
+        &self,
+        workspace: &WorkspaceId,
+        ids: &[ProfileId],
+        _: Read,
+    ) -> Result<Vec<Option<StoredProfile>>, Unavailable> {
+        let tables = lock(&self.tables);
+        Ok(ids.iter().map(|id| tables.profiles.get(&(workspace.clone(), *id)).cloned()).collect())
+    }
+
+    async fn items(
+        &self,
+        workspace: &WorkspaceId,
+        id: ProfileId,
+        from: &ItemKey,
+        to: &ItemKey,
+    ) -> Result<ItemPage, Unavailable> {
+        let tables = lock(&self.tables);
+        let range =
+            (workspace.clone(), id, from.clone())..(workspace.clone(), id, to.clone().max(from.clone()));
+        let mut items = tables
+            .items
+            .range(range)
+            .map(|((_, _, key), body)| Item { key: key.clone(), body: body.clone() });
+        let page: Vec<Item> = items.by_ref().take(PAGE_ITEMS).collect();
+        let next = items.next().and(page.last()).map(|last| last.key.clone());
+        Ok(ItemPage { items: page, next })
+    }
+
+    async fn put(&self, workspace: &WorkspaceId, id: ProfileId, items: &[Item]) -> Result<(), Unavailable> {
+        let mut tables = lock(&self.tables);
+        for item in items {
+            tables.items.insert((workspace.clone(), id, item.key.clone()), item.body.clone());
+        }
+        Ok(())
+    }
+
+    async fn replace(
+        &self,
+        workspace: &WorkspaceId,
+        id: ProfileId,
+        seen: Option<&Item>,
+        next: &Item,
+    ) -> Result<(), SaveError> {
+        let mut tables = lock(&self.tables);
+        let key = (workspace.clone(), id, next.key.clone());
+        if tables.items.get(&key) != seen.map(|seen| &seen.body) {
+            return Err(SaveError::Conflict);
+        }
+        tables.items.insert(key, next.body.clone());
+        Ok(())
+    }
+
+    async fn save(&self, workspace: &WorkspaceId, save: Save) -> Result<(), SaveError> {
+        let mut tables = lock(&self.tables);
+        let key = (workspace.clone(), save.id);
+        let version = tables.profiles.get(&key).map(|stored| stored.version);
+        if version != save.seen || !save.claims.iter().all(|claim| tables.holds(workspace, claim)) {
+            return Err(SaveError::Conflict);
+        }
+        tables.profiles.insert(key, save.next);
+        for claim in save.claims {
+            tables.identities.insert((workspace.clone(), claim.key), claim.row);
+        }
+        for item in save.with {
+            tables.items.insert((workspace.clone(), save.id, item.key), item.body);
+        }
+        Ok(())
+    }
+
+    async fn due(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(WorkspaceId, ProfileId)>, Unavailable> {
+        let tables = lock(&self.tables);
+        let mut due: Vec<_> = tables
+            .profiles
+            .iter()
+            .filter(|((_, id), _)| due_shard(*id) == shard)
+            .filter_map(|(key, stored)| stored.due.filter(|due| *due <= now).map(|due| (due, key.clone())))
+            .collect();
+        due.sort();
+        Ok(due.into_iter().take(limit).map(|(_, key)| key).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MemoryPeople;
+
+    #[test]
+    fn memory_keeps_the_contract_of_people() {
+        futures_util::future::FutureExt::now_or_never(crate::contract::people::check(&MemoryPeople::default())).unwrap();
+    }
+}

@@ -1,0 +1,1 @@
+//! Messages that can never be read harm only themselves.
