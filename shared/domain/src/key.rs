@@ -25,7 +25,7 @@ impl IdKey {
 
     pub fn new(secret: [u8; Self::LENGTH]) -> Self {
         let derived = mac(&secret, &[b"event names"]);
-        let [low, high] = halves(derived);
+        let [low, high] = halves(derived).map(u64::from_be_bytes);
         Self { secret, names: (low, high) }
     }
 
@@ -83,11 +83,14 @@ fn mac(secret: &[u8], parts: &[&[u8]]) -> [u8; 16] {
     short
 }
 
-fn halves(bytes: [u8; 16]) -> [u64; 2] {
-    let whole = u128::from_le_bytes(bytes);
-    #[expect(clippy::cast_possible_truncation, reason = "the two halves are what is wanted")]
-    let halves = [whole as u64, (whole >> 64) as u64];
-    halves
+/// The two halves of 16 bytes, where eight are enough.
+pub fn halves(bytes: [u8; 16]) -> [[u8; 8]; 2] {
+    let whole = u128::from_be_bytes(bytes);
+    [whole >> 64, whole & u128::from(u64::MAX)].map(|half| {
+        #[expect(clippy::cast_possible_truncation, reason = "half of 128 bits fits")]
+        let half = half as u64;
+        half.to_be_bytes()
+    })
 }
 
 macro_rules! hex_id {

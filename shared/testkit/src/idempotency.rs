@@ -51,3 +51,13 @@ impl Idempotency for MemoryIdempotency {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_memory_keeps_the_promises_of_its_port() {
+        crate::contract::idempotency::check(&MemoryIdempotency::default()).await;
+    }
+}

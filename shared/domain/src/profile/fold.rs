@@ -113,7 +113,7 @@ impl Profile {
 /// Rudder's SDKs put them.
 pub fn traits(payload: &Map<String, Value>) -> &Map<String, Value> {
     static NONE: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
-    let object = |value: Option<&'_ Value>| value.and_then(Value::as_object).filter(|map| !map.is_empty()).is_some();
+    let object = |value: Option<&Value>| value.and_then(Value::as_object).is_some_and(|map| !map.is_empty());
     let context = payload.get("context").and_then(Value::as_object);
     let root = payload.get("traits");
     let chosen = if object(root) { root } else { context.and_then(|context| context.get("traits")) };

@@ -58,13 +58,11 @@ impl Ledger {
         if self.entries.iter().any(|entry| entry.name == name) {
             return Known::Applied;
         }
-        match (self.spilled_to, time) {
-            (None, _) => Known::New,
-            (Some(_), ClientTime::Absent(_)) => Known::AskPages { from: Timestamp::from_millis(i64::MIN) },
-            (Some(spilled_to), ClientTime::Sent(at) | ClientTime::Ours(at)) if at <= spilled_to => {
-                Known::AskPages { from: at }
-            }
-            (Some(_), ClientTime::Sent(_) | ClientTime::Ours(_)) => Known::New,
+        let Some(spilled_to) = self.spilled_to else { return Known::New };
+        match time {
+            ClientTime::Absent(_) => Known::AskPages { from: Timestamp::from_millis(i64::MIN) },
+            ClientTime::Sent(at) | ClientTime::Ours(at) if at <= spilled_to => Known::AskPages { from: at },
+            ClientTime::Sent(_) | ClientTime::Ours(_) => Known::New,
         }
     }
 

@@ -19,6 +19,7 @@ pub async fn check(store: &impl Rejections, clock: &TestClock) {
     let of = Of { store, workspace: workspace("shop"), source: source("web") };
     what_was_refused_is_listed_whole(&of).await;
     a_minute_keeps_a_hundred_and_counts_the_rest(&of).await;
+    calls_at_once_share_the_hundred(&of).await;
     a_repeated_call_keeps_nothing_twice(&of).await;
     large_samples_are_kept_and_larger_ones_do_no_harm(&of).await;
     nobody_elses_are_listed(&of).await;
@@ -87,6 +88,14 @@ async fn a_minute_keeps_a_hundred_and_counts_the_rest<S: Rejections>(of: &Of<'_,
     assert_eq!(listed.counts, [("malformed".to_owned(), 180)], "all are counted");
     of.record(&many(minute.plus(Timestamp::MINUTE), 0..1)).await;
     assert_eq!(of.list(minute).await.kept.len(), KEPT_A_MINUTE + 1, "the next minute keeps again");
+}
+
+async fn calls_at_once_share_the_hundred<S: Rejections>(of: &Of<'_, S>) {
+    let calls: Vec<_> = (0..4).map(|call| many(day(5), call * 60..call * 60 + 60)).collect();
+    futures_util::future::join_all(calls.iter().map(|call| of.record(call))).await;
+    let listed = of.list(day(5)).await;
+    assert_eq!(listed.kept.len(), KEPT_A_MINUTE, "calls at once keep a hundred together");
+    assert_eq!(listed.counts, [("malformed".to_owned(), 240)], "calls at once lose no count");
 }
 
 async fn a_repeated_call_keeps_nothing_twice<S: Rejections>(of: &Of<'_, S>) {

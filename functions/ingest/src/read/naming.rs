@@ -1,0 +1,128 @@
+//! Whom an event is about: its identifiers, normalised, strongest first.
+//!
+//! Only what the event itself says counts. A batch's shared context names no
+//! one: it would tie everybody in the batch together.
+
+use std::borrow::Cow;
+
+use domain::event::EventKind;
+use domain::identifier::{ANONYMOUS_ID, EMAIL, Identifier, PHONE, USER_ID};
+use domain::rejection::Reason;
+use serde_json::value::RawValue;
+
+use super::{Refused, object, scalar};
+use crate::keys::Access;
+use crate::wire::Fields;
+
+const DEVICE_ID: &str = "device_id";
+const ADVERTISING_ID: &str = "advertising_id";
+
+/// Identifiers of one event. A profile takes them in one transaction, and a
+/// person has not so many names at once.
+pub(super) const IDENTIFIERS_MAX: usize = 16;
+
+/// Parts of the event's name; no SDK writes this character.
+const SEPARATOR: char = '\u{1f}';
+
+/// An event's identifiers.
+#[derive(Default)]
+pub(super) struct Naming {
+    /// Strongest first, never empty.
+    pub(super) identifiers: Vec<Identifier>,
+    /// All of them as sent, for the event's name: equal for all its copies.
+    pub(super) as_sent: String,
+    /// There were more than an event may have.
+    pub(super) left_out: bool,
+}
+
+struct Collector<'a> {
+    access: &'a Access,
+    naming: Naming,
+    blocked: bool,
+}
+
+impl Naming {
+    pub(super) fn read(
+        access: &Access,
+        kind: EventKind,
+        fields: &Fields<'_>,
+        context: Option<&Fields<'_>>,
+    ) -> Result<Self, Refused> {
+        let mut found = Collector { access, naming: Self::default(), blocked: false };
+        found.take(USER_ID, scalar("userId", fields.get("userId"))?);
+        found.take(ANONYMOUS_ID, scalar("anonymousId", fields.get("anonymousId"))?);
+        let alias = kind == EventKind::Alias;
+        let previous = fields.get("previousId").filter(|_| alias);
+        found.take(ANONYMOUS_ID, scalar("previousId", previous)?);
+        let traits = traits(fields, context).filter(|_| kind == EventKind::Identify);
+        found.take(EMAIL, lenient(traits.as_ref(), "email"));
+        found.take(PHONE, lenient(traits.as_ref(), "phone"));
+        let device = context.and_then(|context| object(context.get("device")));
+        found.take(DEVICE_ID, lenient(device.as_ref(), "id"));
+        found.take(ADVERTISING_ID, lenient(device.as_ref(), "advertisingId"));
+        found.external(context.and_then(|context| context.get("externalIds")));
+        found.finish()
+    }
+}
+
+impl Collector<'_> {
+    /// What cannot name a person is left out; its place in the name stays.
+    fn take(&mut self, kind: &str, raw: Option<Cow<'_, str>>) {
+        let raw = raw.unwrap_or_default();
+        self.naming.as_sent.push_str(&raw);
+        self.naming.as_sent.push(SEPARATOR);
+        let Ok(identifier) = Identifier::parse(kind, &raw, self.access.source.region.as_deref()) else {
+            return;
+        };
+        if self.access.rules.blocks(&identifier) {
+            self.blocked = true;
+        } else {
+            self.naming.identifiers.push(identifier);
+        }
+    }
+
+    /// `context.externalIds`: `[{id, type, collection?}]`, of people only.
+    fn external(&mut self, list: Option<&RawValue>) {
+        let list = list.map_or_else(Vec::new, |list| {
+            serde_json::from_str::<Vec<&RawValue>>(list.get()).unwrap_or_default()
+        });
+        for entry in list {
+            let Some(entry) = object(Some(entry)) else { continue };
+            let people = lenient(Some(&entry), "collection").is_none_or(|collection| collection == "users");
+            let kind = lenient(Some(&entry), "type").filter(|_| people);
+            if let (Some(kind), Some(id)) = (kind, lenient(Some(&entry), "id")) {
+                self.naming.as_sent.push_str(&kind);
+                self.naming.as_sent.push(SEPARATOR);
+                self.take(&kind, Some(id));
+            }
+        }
+    }
+
+    fn finish(self) -> Result<Naming, Refused> {
+        let Self { access, mut naming, blocked } = self;
+        if naming.identifiers.is_empty() {
+            let reason = if blocked { Reason::Blocked } else { Reason::NoIdentifier };
+            return Err(Refused::plain(reason));
+        }
+        access.rules.sort(&mut naming.identifiers);
+        naming.identifiers.dedup();
+        naming.left_out = naming.identifiers.len() > IDENTIFIERS_MAX;
+        naming.identifiers.truncate(IDENTIFIERS_MAX);
+        let kept = naming.as_sent.trim_end_matches(SEPARATOR).len();
+        naming.as_sent.truncate(kept);
+        Ok(naming)
+    }
+}
+
+/// The traits of an `identify`: at the root, else in the context, where
+/// Rudder's SDKs put them.
+fn traits<'a>(fields: &Fields<'a>, context: Option<&Fields<'a>>) -> Option<Fields<'a>> {
+    let root = object(fields.get("traits")).filter(|traits| !traits.is_empty());
+    root.or_else(|| object(context?.get("traits")))
+}
+
+/// A value that names a person if it is a text or a number, and otherwise is
+/// only a trait.
+fn lenient<'a>(fields: Option<&Fields<'a>>, name: &'static str) -> Option<Cow<'a, str>> {
+    scalar(name, fields?.get(name)).ok().flatten()
+}

@@ -1,0 +1,12 @@
+//! What every function does in the same way: time, chance, logs, batches.
+//!
+//! **Invariant:** what fails ends as a verdict on one record, and nothing
+//! personal is in a verdict, a log line or a dead letter's attributes.
+
+pub mod world;
+pub mod telemetry;
+pub mod failure;
+pub mod sqs;
+
+pub use failure::{Failure, guard};
+pub use world::{SystemClock, SystemEntropy};

@@ -1,0 +1,157 @@
+//! Logs as JSON lines on stdout: what was done and to which id, never to whom.
+
+use std::panic::PanicHookInfo;
+
+use tracing::level_filters::LevelFilter;
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// Whose events are logged, by the first part of their target.
+///
+/// Other crates are silent at every level: the SDKs log bodies at `trace`, and
+/// the Lambda runtime logs the message of a panic at `error`; both may hold
+/// personal data. What they fail at comes back to us as an error anyway.
+const OURS: [&str; 8] = ["domain", "runtime", "dynamodb", "sqs", "ingest", "profile", "tributary", "ports"];
+/// Its spans carry the id of the invocation, which belongs on our lines.
+const LAMBDA: &str = "lambda_runtime";
+
+/// The name of the variable that holds the level: `error`, `warn`, `info`
+/// (the default), `debug`, `trace` or `off`.
+pub const LOG_LEVEL: &str = "LOG_LEVEL";
+
+/// Starts a function's logging, and keeps the messages of panics out of the log.
+///
+/// A second call changes nothing, so that tests and embedders may call it too.
+pub fn init() {
+    start(std::io::stdout, LevelFilter::INFO);
+}
+
+/// Starts the logging of a program that a person runs: what it says goes to
+/// stdout, so logs go to stderr, and ordinary requests are not worth a line.
+pub fn init_program() {
+    start(std::io::stderr, LevelFilter::WARN);
+}
+
+fn start<W>(writer: W, default: LevelFilter)
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    #[expect(clippy::disallowed_methods, reason = "logging starts before any settings type can be read")]
+    let wanted = std::env::var(LOG_LEVEL).ok();
+    let level = wanted.as_deref().map(str::parse);
+    let unreadable = matches!(level, Some(Err(_)));
+    let level = level.and_then(Result::ok).unwrap_or(default);
+    let started = tracing_subscriber::registry().with(lines(writer, level)).try_init();
+    std::panic::set_hook(Box::new(log_panic));
+    if started.is_ok() && unreadable {
+        tracing::warn!("{LOG_LEVEL} is none of error, warn, info, debug, trace and off; using the default");
+    }
+}
+
+fn lines<S, W>(writer: W, level: LevelFilter) -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let shown = move |of: &Metadata<'_>| {
+        let part = of.target().split("::").next().unwrap_or_default();
+        let part = part.split('_').next().unwrap_or_default();
+        let ours = OURS.contains(&part) && level >= *of.level();
+        ours || (of.is_span() && of.target().starts_with(LAMBDA) && *of.level() <= Level::INFO)
+    };
+    tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_span_list(false)
+        .with_writer(writer)
+        .with_filter(filter_fn(shown))
+}
+
+/// A panic's message may hold what the record held: only its place is logged.
+fn log_panic(info: &PanicHookInfo<'_>) {
+    let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+    tracing::error!(panic.place = place, "Panicked at {place}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(level: LevelFilter, work: impl FnOnce()) -> String {
+        let written = Written::default();
+        let writer = written.clone();
+        let subscriber = tracing_subscriber::registry().with(lines(move || writer.clone(), level));
+        tracing::subscriber::with_default(subscriber, work);
+        String::from_utf8(written.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn our_lines_are_json_with_their_fields_at_the_top() {
+        let line = logged(LevelFilter::INFO, || tracing::warn!(record.id = "r-1", "Will retry record `r-1`"));
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(line["record.id"], "r-1");
+        assert_eq!(line["message"], "Will retry record `r-1`");
+        assert_eq!(line["level"], "WARN");
+    }
+
+    #[test]
+    fn below_the_level_nothing_is_logged() {
+        assert_eq!(logged(LevelFilter::WARN, || tracing::info!("quiet")), "");
+        assert_eq!(logged(LevelFilter::OFF, || tracing::error!("quiet")), "");
+    }
+
+    #[test]
+    fn other_crates_are_silent_even_at_trace() {
+        let lines = logged(LevelFilter::TRACE, || {
+            tracing::error!(target: "lambda_runtime::layers::panic", "alice@example.com");
+            tracing::trace!(target: "aws_smithy_runtime::client", "alice@example.com");
+            tracing::trace!(target: "profile_upsert", "ours");
+        });
+        assert!(!lines.contains("alice"), "{lines}");
+        assert!(lines.contains("ours"), "{lines}");
+    }
+
+    #[test]
+    fn the_id_of_the_invocation_stands_on_our_lines() {
+        let line = logged(LevelFilter::INFO, || {
+            let _entered =
+                tracing::info_span!(target: "lambda_runtime::layers::trace", "Lambda runtime invoke", requestId = "q-1")
+                    .entered();
+            tracing::info!("Applied");
+        });
+        assert!(line.contains("q-1"), "{line}");
+    }
+
+    #[test]
+    fn a_panic_is_logged_by_its_place_alone() {
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(log_panic));
+        let line = logged(LevelFilter::INFO, || {
+            let caught = std::panic::catch_unwind(|| panic!("alice@example.com"));
+            assert!(caught.is_err());
+        });
+        std::panic::set_hook(hook);
+        assert!(line.contains("telemetry.rs") && !line.contains("alice"), "{line}");
+    }
+}
