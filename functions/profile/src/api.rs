@@ -85,8 +85,10 @@ where
 
     /// Answers one request; whatever happens, the answer has a form and a trace.
     pub async fn handle(&self, request: ApiGatewayV2httpRequest) -> ApiGatewayV2httpResponse {
-        let trace = import::hex(&self.entropy.bytes());
-        let answered = guard(async { Ok(self.answer(&request, &trace).await) }).await;
+        let trace = import::hex(self.entropy.bytes());
+        // Boxed, because the SDK's futures within are deep and large.
+        let answering = Box::pin(async { Ok(self.answer(&request, &trace).await) });
+        let answered = guard(answering).await;
         let answered = answered.unwrap_or_else(|panicked| {
             Err(Problem::caused(Kind::Broken, "The request hit a bug; its log line has the trace id", panicked))
         });
@@ -275,8 +277,7 @@ fn identifier(body: &Fields<'_>) -> Result<Identifier, Problem> {
     let one = Fields::of(body.required("identifier")?, "identifier")?;
     one.only(&["kind", "value", "region"])?;
     let (kind, value) = (one.required_text("kind")?, import::value(&one)?);
-    let identifier = Identifier::parse(kind, &value, one.text("region")?);
-    Ok(identifier.map_err(|invalid| one.bad("value", format!("is not valid: {invalid}")))?)
+    Ok(import::parsed(&one, kind, &value, one.text("region")?)?)
 }
 
 /// Whether an If-None-Match names this version; a weak tag does too.
@@ -284,3 +285,6 @@ fn lists(tags: &str, etag: &str) -> bool {
     let same = |tag: &str| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag;
     tags.split(',').map(str::trim).any(same)
 }
+
+#[cfg(test)]
+mod tests;

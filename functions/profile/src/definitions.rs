@@ -39,7 +39,11 @@ impl<D: Definitions> Cached<D> {
         Self { definitions, known: Mutex::default(), keys: Mutex::default() }
     }
 
-    pub async fn workspace(&self, id: &WorkspaceId, now: Timestamp) -> Result<Option<Arc<Workspace>>, Unavailable> {
+    pub async fn workspace(
+        &self,
+        id: &WorkspaceId,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Workspace>>, Unavailable> {
         let looked = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
         if let Some((at, workspace)) = looked
             && now.since(at) < KEPT_FOR
@@ -53,7 +57,12 @@ impl<D: Definitions> Cached<D> {
     }
 
     /// A key by its public part; a revoked one is `None`.
-    pub async fn key(&self, workspace: &WorkspaceId, id: &str, now: Timestamp) -> Result<Option<Arc<Key>>, Unavailable> {
+    pub async fn key(
+        &self,
+        workspace: &WorkspaceId,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Key>>, Unavailable> {
         let place = (workspace.clone(), id.to_owned());
         let looked = self.keys.lock().unwrap_or_else(PoisonError::into_inner).get(&place).cloned();
         if let Some(looked) = looked

@@ -17,4 +17,4 @@ pub mod sweep;
 pub mod api;
 
 pub use conduct::{Conduct, Proper};
-pub use stage::Stage;
+pub use stage::{Stage, Writer};

@@ -6,20 +6,11 @@ use domain::profile::stored::{IdentityRow, Owner};
 use domain::profile::{Profile, page};
 use domain::workspace::WorkspaceId;
 use ports::people::{Read, Save, SaveError, StoredProfile};
-use ports::{Clock, Definitions, Entropy, People, Rejections, Unavailable};
+use ports::{Clock, Entropy, People, Unavailable};
 
-use crate::Stage;
-use crate::conduct::Conduct;
+use crate::stage::Writer;
 
-impl<P, D, R, C, E, X> Stage<P, D, R, C, E, X>
-where
-    P: People,
-    D: Definitions,
-    R: Rejections,
-    C: Clock,
-    E: Entropy,
-    X: Conduct,
-{
+impl<P: People, C: Clock, E: Entropy> Writer<P, C, E> {
     /// Carries out a profile's outbox as read, then clears what was carried
     /// out, by id. If another writer came between, the entries stay and are
     /// carried out again: that changes nothing.

@@ -1,1 +1,180 @@
-//! Settings, read once at the start.
+//! What the deployment tells each function of the stage, read once at the start.
+
+use domain::cursor::{InvalidSigningKeys, SigningKeys};
+use domain::key::IdKey;
+
+/// Settings of `profile-upsert`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upsert {
+    pub tables: Tables,
+    pub rejections_table: String,
+    pub dlq_url: String,
+    /// The queue's `maxReceiveCount`.
+    pub max_receives: u32,
+    pub id_key_parameter: String,
+}
+
+/// Settings of `profile-sweep`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sweep {
+    pub people_table: String,
+    pub identities_table: String,
+    pub id_key_parameter: String,
+}
+
+/// Settings of `profile-api`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Api {
+    pub tables: Tables,
+    pub rejections_table: String,
+    pub queue_url: String,
+    pub id_key_parameter: String,
+    pub signing_keys_parameter: String,
+}
+
+/// The tables of people, and what is defined about them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tables {
+    pub people: String,
+    pub identities: String,
+    pub definitions: String,
+}
+
+/// A function cannot start as it was deployed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    #[error("the environment variable {0} is not set; the template sets it for this function")]
+    Missing(&'static str),
+    #[error("the environment variable {0} is no number from 1 on; the template sets it for this function")]
+    NoNumber(&'static str),
+}
+
+/// A secret is not one that `tributary init` made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSecret {
+    #[error("the id key has {} hexadecimal digits; put it back from its backup", 2 * IdKey::LENGTH)]
+    IdKey,
+    #[error("the signing keys cannot be read")]
+    SigningKeys(#[source] InvalidSigningKeys),
+}
+
+impl Upsert {
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Invalid> {
+        let required = required(lookup);
+        let receives = required("PROFILE_MAX_RECEIVES")?.parse().ok().filter(|receives| *receives > 0);
+        Ok(Self {
+            tables: Tables::read(&required)?,
+            rejections_table: required("REJECTIONS_TABLE")?,
+            dlq_url: required("PROFILE_DLQ_URL")?,
+            max_receives: receives.ok_or(Invalid::NoNumber("PROFILE_MAX_RECEIVES"))?,
+            id_key_parameter: required("ID_KEY_PARAMETER")?,
+        })
+    }
+}
+
+impl Sweep {
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Invalid> {
+        let required = required(lookup);
+        Ok(Self {
+            people_table: required("PEOPLE_TABLE")?,
+            identities_table: required("IDENTITIES_TABLE")?,
+            id_key_parameter: required("ID_KEY_PARAMETER")?,
+        })
+    }
+}
+
+impl Api {
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Invalid> {
+        let required = required(lookup);
+        Ok(Self {
+            tables: Tables::read(&required)?,
+            rejections_table: required("REJECTIONS_TABLE")?,
+            queue_url: required("PROFILE_QUEUE_URL")?,
+            id_key_parameter: required("ID_KEY_PARAMETER")?,
+            signing_keys_parameter: required("SIGNING_KEYS_PARAMETER")?,
+        })
+    }
+}
+
+impl Tables {
+    fn read(required: &impl Fn(&'static str) -> Result<String, Invalid>) -> Result<Self, Invalid> {
+        Ok(Self {
+            people: required("PEOPLE_TABLE")?,
+            identities: required("IDENTITIES_TABLE")?,
+            definitions: required("DEFINITIONS_TABLE")?,
+        })
+    }
+}
+
+/// An empty variable counts as not set.
+fn required(lookup: impl Fn(&str) -> Option<String>) -> impl Fn(&'static str) -> Result<String, Invalid> {
+    move |name| lookup(name).filter(|value| !value.is_empty()).ok_or(Invalid::Missing(name))
+}
+
+/// Reads the deployment's id key, 32 bytes in hexadecimal.
+pub fn id_key(secret: &str) -> Result<IdKey, InvalidSecret> {
+    let digits = secret.trim().as_bytes();
+    let (pairs, []) = digits.as_chunks::<2>() else { return Err(InvalidSecret::IdKey) };
+    let byte = |pair: &[u8; 2]| {
+        let pair = std::str::from_utf8(pair).ok().filter(|pair| !pair.starts_with('+'))?;
+        u8::from_str_radix(pair, 16).ok()
+    };
+    let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
+    let bytes = bytes.and_then(|bytes| bytes.try_into().ok()).ok_or(InvalidSecret::IdKey)?;
+    Ok(IdKey::new(bytes))
+}
+
+/// Reads the deployment's signing keys.
+pub fn signing_keys(secret: &str) -> Result<SigningKeys, InvalidSecret> {
+    SigningKeys::parse(secret.trim()).map_err(InvalidSecret::SigningKeys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [(&str, &str); 9] = [
+        ("PEOPLE_TABLE", "people"),
+        ("IDENTITIES_TABLE", "identities"),
+        ("DEFINITIONS_TABLE", "definitions"),
+        ("REJECTIONS_TABLE", "rejections"),
+        ("PROFILE_DLQ_URL", "dlq"),
+        ("PROFILE_MAX_RECEIVES", "5"),
+        ("PROFILE_QUEUE_URL", "queue"),
+        ("ID_KEY_PARAMETER", "/id-key"),
+        ("SIGNING_KEYS_PARAMETER", "/signing-keys"),
+    ];
+
+    fn without(name: &str, instead: &str) -> impl Fn(&str) -> Option<String> {
+        move |asked: &str| {
+            let (_, value) = ALL.iter().find(|(known, _)| *known == asked)?;
+            Some(if asked == name { instead } else { value }.to_owned())
+        }
+    }
+
+    #[test]
+    fn all_functions_read_what_the_template_gives() {
+        assert_eq!(Upsert::read(without("", "")).unwrap().max_receives, 5);
+        assert_eq!(Sweep::read(without("", "")).unwrap().identities_table, "identities");
+        assert_eq!(Api::read(without("", "")).unwrap().queue_url, "queue");
+    }
+
+    #[test]
+    fn what_is_missing_or_no_number_is_named() {
+        assert_eq!(Api::read(without("PEOPLE_TABLE", "")).unwrap_err(), Invalid::Missing("PEOPLE_TABLE"));
+        assert_eq!(Sweep::read(|_| None).unwrap_err(), Invalid::Missing("PEOPLE_TABLE"));
+        for text in ["five", "0", "-1"] {
+            let read = Upsert::read(without("PROFILE_MAX_RECEIVES", text));
+            assert_eq!(read.unwrap_err(), Invalid::NoNumber("PROFILE_MAX_RECEIVES"), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_id_key_is_32_bytes_in_hexadecimal() {
+        let right = "0f".repeat(IdKey::LENGTH);
+        assert!(id_key(&right).is_ok() && id_key(&format!("{right}\n")).is_ok());
+        for wrong in ["", "0f", &"0f".repeat(33), &"+f".repeat(32), &"zz".repeat(32), &"é".repeat(32)] {
+            assert_eq!(id_key(wrong).unwrap_err(), InvalidSecret::IdKey, "{wrong}");
+        }
+    }
+}

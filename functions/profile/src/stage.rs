@@ -2,21 +2,42 @@
 
 use std::marker::PhantomData;
 
-use domain::key::IdKey;
+use domain::key::{IdKey, halves};
+use domain::profile::Profile;
+use domain::profile::stored::Version;
+use ports::people::StoredProfile;
 use ports::{Clock, Definitions, Entropy, People, Rejections};
 
 use crate::conduct::{Conduct, Proper};
 use crate::definitions::Cached;
 
-/// The profile stage over its ports.
+/// What writing a profile takes; the sweep needs no more.
 #[derive(Debug)]
-pub struct Stage<P, D, R, C, E, X = Proper> {
+pub struct Writer<P, C, E> {
     pub people: P,
-    pub definitions: Cached<D>,
-    pub rejections: R,
     pub clock: C,
     pub entropy: E,
     pub key: IdKey,
+}
+
+impl<P: People, C: Clock, E: Entropy> Writer<P, C, E> {
+    /// A profile as it is stored next: under a version that never recurs, due
+    /// at once if it has something to send.
+    pub(crate) fn stored(&self, seen: Option<Version>, profile: &Profile) -> StoredProfile {
+        let counter = seen.map_or(1, |seen| seen.counter.saturating_add(1));
+        let [write, _] = halves(self.entropy.bytes());
+        let version = Version { counter, write };
+        let due = (!profile.outbox.is_empty()).then(|| self.clock.now().floor_to_minute());
+        StoredProfile { version, body: profile.encode(), due }
+    }
+}
+
+/// The profile stage over its ports.
+#[derive(Debug)]
+pub struct Stage<P, D, R, C, E, X = Proper> {
+    pub writer: Writer<P, C, E>,
+    pub definitions: Cached<D>,
+    pub rejections: R,
     conduct: PhantomData<X>,
 }
 
@@ -30,6 +51,7 @@ where
     X: Conduct,
 {
     pub fn new(people: P, definitions: D, rejections: R, clock: C, entropy: E, key: IdKey) -> Self {
-        Self { people, definitions: Cached::new(definitions), rejections, clock, entropy, key, conduct: PhantomData }
+        let writer = Writer { people, clock, entropy, key };
+        Self { writer, definitions: Cached::new(definitions), rejections, conduct: PhantomData }
     }
 }

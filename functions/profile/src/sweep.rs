@@ -8,11 +8,11 @@ use domain::profile::stored::DUE_SHARDS;
 use domain::time::Timestamp;
 use domain::workspace::WorkspaceId;
 use ports::people::{Save, SaveError, StoredProfile};
-use ports::{Clock, Definitions, Entropy, People, Rejections};
+use ports::{Clock, Entropy, People};
 use runtime::failure::Failure;
 
-use crate::conduct::Conduct;
-use crate::{Stage, load};
+use crate::load;
+use crate::stage::Writer;
 
 /// Profiles of one shard that one sweep takes; the next one goes on.
 pub const TAKEN_MAX: usize = 500;
@@ -28,15 +28,7 @@ pub struct Swept {
     pub failed: usize,
 }
 
-impl<P, D, R, C, E, X> Stage<P, D, R, C, E, X>
-where
-    P: People,
-    D: Definitions,
-    R: Rejections,
-    C: Clock,
-    E: Entropy,
-    X: Conduct,
-{
+impl<P: People, C: Clock, E: Entropy> Writer<P, C, E> {
     /// Looks at all that is due; one that fails does not keep others waiting.
     pub async fn sweep(&self) -> Result<Swept, Failure> {
         let now = self.clock.now();

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::event::Event;
+use domain::key::ProfileId;
 use domain::message::Message;
-use domain::profile::resolve::{Plan, Unfolded};
+use domain::profile::resolve::{Group, Plan, Unfolded};
 use domain::rejection::{Reason, Rejection};
 use domain::workspace::WorkspaceId;
 use futures_util::StreamExt as _;
@@ -32,6 +33,8 @@ enum Waits {
     BeingErased,
 }
 
+/// The messages of one workspace, each with the place of its record.
+type Received = (Option<Arc<Workspace>>, Vec<(usize, Message)>);
 /// An event and the record that brought it.
 type Brought<'a> = (usize, &'a Event);
 /// What became of a record's event; a record fails if one of its events does.
@@ -49,7 +52,7 @@ where
     /// Folds the events of all bodies; a verdict for each, in their order.
     pub async fn upsert(&self, bodies: &[&str]) -> Vec<Result<(), Failure>> {
         let mut verdicts: Vec<Result<(), Failure>> = bodies.iter().map(|_| Ok(())).collect();
-        let mut workspaces: BTreeMap<WorkspaceId, (Option<Arc<Workspace>>, Vec<(usize, Message)>)> = BTreeMap::new();
+        let mut workspaces: BTreeMap<WorkspaceId, Received> = BTreeMap::new();
         for (record, body) in bodies.iter().enumerate() {
             match self.read(body).await {
                 Ok((message, workspace)) => {
@@ -75,7 +78,7 @@ where
 
     async fn read(&self, body: &str) -> Result<(Message, Option<Arc<Workspace>>), Failure> {
         let message = wire::read(body)?;
-        let now = self.clock.now();
+        let now = self.writer.clock.now();
         let workspace = self.definitions.workspace(&message.workspace, now).await.map_err(Failure::retry)?;
         wire::belongs(&message, workspace.as_deref())?;
         Ok((message, workspace))
@@ -126,7 +129,7 @@ where
         outcomes: &mut Vec<Outcome>,
     ) -> (Vec<Brought<'a>>, bool) {
         let only: Vec<&Event> = events.iter().map(|(_, event)| *event).collect();
-        let planned = load::plan(&self.people, &self.key, &workspace.id, &workspace.rules, &only, read).await;
+        let planned = load::plan(&self.writer.people, &self.writer.key, &workspace.id, &workspace.rules, &only, read).await;
         let (plan, loaded) = match planned {
             Ok(planned) => planned,
             Err(failure) => {
@@ -135,10 +138,10 @@ where
             }
         };
         let batch = Batch { workspace, events: &only, loaded: &loaded };
-        let writes = plan.groups.iter().map(|(id, group)| {
-            let batch = &batch;
-            async move { (group, guard(self.write(batch, *id, group)).await) }
-        });
+        let mut writes = Vec::new();
+        for (id, group) in &plan.groups {
+            writes.push(self.guarded(&batch, *id, group));
+        }
         let written: Vec<_> = futures_util::stream::iter(writes).buffer_unordered(WRITES_AT_ONCE).collect().await;
         let mut again = Vec::new();
         let mut progress = false;
@@ -156,6 +159,15 @@ where
         }
         again.extend(self.unfolded(workspace, events, &plan, outcomes).await);
         (again, progress)
+    }
+
+    async fn guarded<'g>(
+        &self,
+        batch: &Batch<'_>,
+        id: ProfileId,
+        group: &'g Group,
+    ) -> (&'g Group, Result<Written, Failure>) {
+        (group, guard(self.write(batch, id, group)).await)
     }
 
     async fn unfolded<'a>(
@@ -181,7 +193,7 @@ where
     /// it said is not kept.
     async fn refuse_erased(&self, workspace: &Workspace, event: &Event) -> Result<(), Failure> {
         let refusal = Rejection {
-            at: self.clock.now(),
+            at: self.writer.clock.now(),
             reason: Reason::Erased,
             detail: "the person was erased after this happened; nothing is to be done".to_owned(),
             message_id: None,

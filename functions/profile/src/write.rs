@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use domain::event::Event;
-use domain::key::{EventName, IdKey, ProfileId};
+use domain::key::{EventName, IdKey, ProfileId, halves};
 use domain::profile::ledger::{ADDED_MAX, Entry, Known, SPILL_ABOVE};
 use domain::profile::resolve::{Group, NewClaim};
-use domain::profile::stored::{IdentityRow, Item, ItemKey, Owner, Version};
+use domain::profile::stored::{IdentityRow, Item, ItemKey, Owner};
 use domain::profile::traits::Overflow;
 use domain::profile::{Held, Profile, group, page};
 use domain::rejection::{Reason, Rejection};
@@ -82,7 +82,7 @@ where
         let profile = read.cloned().unwrap_or_default();
         let stored = batch.loaded.stored.get(&id);
         if let (true, Some(stored)) = (profile.outbox.is_full(), stored) {
-            self.flush(&batch.workspace.id, id, stored, &profile).await.map_err(Failure::retry)?;
+            self.writer.flush(&batch.workspace.id, id, stored, &profile).await.map_err(Failure::retry)?;
             return Err(Failure::retry(OutboxFull(id)));
         }
         let fresh = self.fresh(batch, id, group, &profile).await?;
@@ -130,7 +130,7 @@ where
         let mut doubtful = Vec::new();
         for place in &group.events {
             let Some(event) = batch.events.get(*place).copied() else { continue };
-            let name = event.name(&self.key);
+            let name = event.name(&self.writer.key);
             if X::DEDUP == Dedup::None {
                 fresh.push((*place, event, name));
                 continue;
@@ -158,7 +158,7 @@ where
         let (mut from, to) = page::ledger_range(epoch, from);
         let mut applied = BTreeSet::new();
         loop {
-            let items = self.people.items(&batch.workspace.id, id, &from, &to).await.map_err(Failure::retry)?;
+            let items = self.writer.people.items(&batch.workspace.id, id, &from, &to).await.map_err(Failure::retry)?;
             for item in &items.items {
                 applied.extend(page::read_ledger(&item.body).map_err(Failure::retry)?);
             }
@@ -176,10 +176,10 @@ where
         };
         let mut claims = Vec::new();
         for claim in group.claims.iter().filter(brought) {
-            let key = self.key.identifier(&batch.workspace.id, &claim.identifier);
+            let key = self.writer.key.identifier(&batch.workspace.id, &claim.identifier);
             let held = Held { generation: claim.generation };
             next.identifiers.insert(claim.identifier.clone(), held);
-            next.seed = next.seed.into_iter().chain([seed(&self.key, batch, claim)]).min();
+            next.seed = next.seed.into_iter().chain([seed(&self.writer.key, batch, claim)]).min();
             let row = IdentityRow { owner: Owner::Profile(id), generation: claim.generation };
             claims.push(Claim { key, seen: claim.seen, row });
         }
@@ -187,13 +187,13 @@ where
     }
 
     fn fold_into(&self, next: &mut Profile, group: &Group, taken: &[Fresh<'_>]) -> Vec<(usize, Rejection)> {
-        let now = self.clock.now();
+        let now = self.writer.clock.now();
         let mut refused = Vec::new();
         for (place, event, name) in taken {
             let entry = Entry { at: event.client_time.at(), name: *name };
             next.ledger.add(entry);
             let overflow = next.fold(event, *name);
-            refused.extend(overflow.into_iter().map(|left| (*place, traits_overflow(now, event, left))));
+            refused.extend(overflow.iter().map(|left| (*place, traits_overflow(now, event, left))));
         }
         let is_taken = |place: &usize| taken.iter().any(|(of, _, _)| of == place);
         for (_, tie) in group.ties.iter().filter(|(place, _)| is_taken(place)) {
@@ -227,10 +227,10 @@ where
 
     async fn describe(&self, batch: &Batch<'_>, described: &str, event: &Event, name: EventName) -> Result<(), Failure> {
         let workspace = &batch.workspace.id;
-        let id = self.key.group(workspace, described);
+        let id = self.writer.key.group(workspace, described);
         let key = group::item_key();
         for _ in 0..GROUP_ATTEMPTS_MAX {
-            let found = self.people.items(workspace, id, &key, &after(&key)).await.map_err(Failure::retry)?;
+            let found = self.writer.people.items(workspace, id, &key, &after(&key)).await.map_err(Failure::retry)?;
             let seen = found.items.first();
             let mut known = seen.map(|item| group::Group::decode(&item.body)).transpose().map_err(Failure::retry)?.unwrap_or_default();
             let before = known.clone();
@@ -239,7 +239,7 @@ where
                 return Ok(());
             }
             let next = Item { key: key.clone(), body: known.encode() };
-            match self.people.replace(workspace, id, seen, &next).await {
+            match self.writer.people.replace(workspace, id, seen, &next).await {
                 Ok(()) => return Ok(()),
                 Err(SaveError::Conflict) => (),
                 Err(SaveError::Unavailable(cause)) => return Err(Failure::retry(cause)),
@@ -264,35 +264,26 @@ where
         let with = if stored.is_none() || !claims.is_empty() {
             items
         } else {
-            self.people.put(workspace, id, &items).await?;
+            self.writer.people.put(workspace, id, &items).await?;
             Vec::new()
         };
         if let Some(half) = half::<X>(read, &next) {
-            let first = self.stored(seen, &half);
+            let first = self.writer.stored(seen, &half);
             let version = first.version;
-            self.people.save(workspace, Save { id, seen, next: first, claims: std::mem::take(&mut claims), with: Vec::new() }).await?;
+            self.writer.people.save(workspace, Save { id, seen, next: first, claims: std::mem::take(&mut claims), with: Vec::new() }).await?;
             seen = Some(version);
         }
-        let whole = self.stored(seen, &next);
-        self.people.save(workspace, Save { id, seen, next: whole.clone(), claims, with }).await?;
+        let whole = self.writer.stored(seen, &next);
+        self.writer.people.save(workspace, Save { id, seen, next: whole.clone(), claims, with }).await?;
         if !next.outbox.is_empty() {
             // Whatever happens here, the profile is due and the sweep tries again.
-            if let Err(cause) = self.flush(workspace, id, &whole, &next).await {
+            if let Err(cause) = self.writer.flush(workspace, id, &whole, &next).await {
                 tracing::warn!(profile.id = %id, "Will leave the outbox of profile `{id}` to the sweep: {cause}.");
             }
         }
         Ok(())
     }
 
-    /// A profile as it is stored next: under a version that never recurs, due
-    /// at once if it has something to send.
-    pub(crate) fn stored(&self, seen: Option<Version>, profile: &Profile) -> StoredProfile {
-        let counter = seen.map_or(1, |seen| seen.counter.saturating_add(1));
-        let [a, b, c, d, e, f, g, h, ..] = self.entropy.bytes();
-        let version = Version { counter, write: [a, b, c, d, e, f, g, h] };
-        let due = (!profile.outbox.is_empty()).then(|| self.clock.now().floor_to_minute());
-        StoredProfile { version, body: profile.encode(), due }
-    }
 }
 
 /// As many of the events as one write takes.
@@ -327,11 +318,11 @@ fn half<X: Conduct>(read: &Profile, next: &Profile) -> Option<Profile> {
 }
 
 fn seed(key: &IdKey, batch: &Batch<'_>, claim: &NewClaim) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = *key.identifier(&batch.workspace.id, &claim.identifier).as_bytes();
-    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    let [seed, _] = halves(*key.identifier(&batch.workspace.id, &claim.identifier).as_bytes());
+    u64::from_be_bytes(seed)
 }
 
-fn traits_overflow(at: Timestamp, event: &Event, left: Overflow) -> Rejection {
+fn traits_overflow(at: Timestamp, event: &Event, left: &Overflow) -> Rejection {
     Rejection {
         at,
         reason: Reason::TraitsOverflow,

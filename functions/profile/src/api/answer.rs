@@ -56,9 +56,11 @@ pub(crate) enum Kind {
 impl Kind {
     const fn status(self) -> u16 {
         match self {
-            Self::MalformedBody | Self::BadField | Self::BadParameter | Self::BadCursor | Self::BadIdempotencyKey => {
-                400
-            }
+            Self::MalformedBody
+            | Self::BadField
+            | Self::BadParameter
+            | Self::BadCursor
+            | Self::BadIdempotencyKey => 400,
             Self::MissingKey | Self::InvalidKey => 401,
             Self::AdminKeyRequired | Self::MissingScope => 403,
             Self::NoRoute | Self::ProfileNotFound | Self::SourceNotFound => 404,

@@ -81,7 +81,8 @@ pub(crate) fn parameters<'a>(
     let query = request.raw_query_string.as_deref().unwrap_or_default();
     let mut parameters: Vec<(&'static str, Cow<'a, str>)> = Vec::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        let bad = |what: &str| Problem::new(Kind::BadParameter, format!("{what}; there are: {}", known.join(", ")));
+        let bad =
+            |what: &str| Problem::new(Kind::BadParameter, format!("{what}; there are: {}", known.join(", ")));
         let Some(name) = known.iter().find(|known| **known == name) else {
             return Err(bad("A parameter is not known here"));
         };
@@ -97,19 +98,25 @@ pub(crate) fn parameters<'a>(
 pub(crate) fn body(request: &ApiGatewayV2httpRequest) -> Result<Cow<'_, [u8]>, Problem> {
     let encoding = header(request, header::CONTENT_ENCODING).unwrap_or("identity");
     if !encoding.trim().eq_ignore_ascii_case("identity") {
-        return Err(Problem::new(Kind::UnsupportedEncoding, "Send the body as plain JSON, without Content-Encoding"));
+        return Err(Problem::new(
+            Kind::UnsupportedEncoding,
+            "Send the body as plain JSON, without Content-Encoding",
+        ));
     }
     let too_large = || Problem::new(Kind::BodyTooLarge, format!("A body has at most {BODY_MAX} bytes"));
     let text = request.body.as_deref().unwrap_or_default();
     if text.len() > BODY_MAX / 3 * 4 + 4 {
         return Err(too_large());
     }
-    let bytes = if request.is_base64_encoded {
-        let bytes = STANDARD.decode(text);
-        Cow::Owned(bytes.map_err(|_| Problem::new(Kind::MalformedBody, "The body is not the base64 it claims to be"))?)
-    } else {
-        Cow::Borrowed(text.as_bytes())
-    };
+    let bytes =
+        if request.is_base64_encoded {
+            let bytes = STANDARD.decode(text);
+            Cow::Owned(bytes.map_err(|_| {
+                Problem::new(Kind::MalformedBody, "The body is not the base64 it claims to be")
+            })?)
+        } else {
+            Cow::Borrowed(text.as_bytes())
+        };
     if bytes.len() > BODY_MAX { Err(too_large()) } else { Ok(bytes) }
 }
 

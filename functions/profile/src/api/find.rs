@@ -33,7 +33,9 @@ pub(crate) async fn by_identifier<P: People>(
     let place = key.identifier(workspace, identifier);
     for _ in 0..ATTEMPTS_MAX {
         let row = people.identities(workspace, &[place], Read::Consistent).await?.pop().flatten();
-        let Some(IdentityRow { owner: Owner::Profile(owner), generation }) = row else { return Err(nobody()) };
+        let Some(IdentityRow { owner: Owner::Profile(owner), generation }) = row else {
+            return Err(nobody());
+        };
         match read(people, workspace, owner).await? {
             Some(found) if found.profile.standing == Standing::Erased => return Err(nobody()),
             // A row is believed only if the profile, read after it, agrees.
@@ -45,7 +47,11 @@ pub(crate) async fn by_identifier<P: People>(
 }
 
 /// A profile by its id. One that was erased is not there.
-pub(crate) async fn by_id<P: People>(people: &P, workspace: &WorkspaceId, id: ProfileId) -> Result<Found, Problem> {
+pub(crate) async fn by_id<P: People>(
+    people: &P,
+    workspace: &WorkspaceId,
+    id: ProfileId,
+) -> Result<Found, Problem> {
     let found = read(people, workspace, id).await?;
     found.filter(|found| found.profile.standing == Standing::Live).ok_or_else(nobody)
 }
@@ -60,7 +66,11 @@ fn holds(profile: &Profile, identifier: &Identifier, generation: u32) -> bool {
     profile.identifiers.get(identifier).is_some_and(|held| held.generation == generation)
 }
 
-async fn read<P: People>(people: &P, workspace: &WorkspaceId, id: ProfileId) -> Result<Option<Found>, Problem> {
+async fn read<P: People>(
+    people: &P,
+    workspace: &WorkspaceId,
+    id: ProfileId,
+) -> Result<Option<Found>, Problem> {
     let Some(stored) = people.profiles(workspace, &[id], Read::Consistent).await?.pop().flatten() else {
         return Ok(None);
     };
@@ -71,10 +81,14 @@ async fn read<P: People>(people: &P, workspace: &WorkspaceId, id: ProfileId) -> 
 /// What a newer build wrote this one cannot read, but others can.
 pub(crate) fn unreadable(cause: Corrupt) -> Problem {
     match cause {
-        Corrupt::Newer(_) => Problem::caused(Kind::Unavailable, "A deployment is under way; ask again soon", cause),
-        Corrupt::Older(_) | Corrupt::Bytes => {
-            Problem::caused(Kind::Broken, "A stored item cannot be read; its log line has the trace id", cause)
+        Corrupt::Newer(_) => {
+            Problem::caused(Kind::Unavailable, "A deployment is under way; ask again soon", cause)
         }
+        Corrupt::Older(_) | Corrupt::Bytes => Problem::caused(
+            Kind::Broken,
+            "A stored item cannot be read; its log line has the trace id",
+            cause,
+        ),
     }
 }
 

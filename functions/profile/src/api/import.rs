@@ -2,7 +2,7 @@
 //! and takes the same path as every other event.
 
 use domain::event::{ClientTime, Event, EventKind};
-use domain::identifier::Identifier;
+use domain::identifier::{Identifier, InvalidIdentifier};
 use domain::time::Timestamp;
 use ports::definitions::{Source, Workspace};
 use ports::idempotency::Fingerprint;
@@ -66,10 +66,15 @@ pub(crate) struct Received<'a> {
 }
 
 /// The Idempotency-Key of a request, with what it was used for.
-pub(crate) fn fingerprint(key: Option<&str>, action: &str, body: &[u8]) -> Result<Option<Fingerprint>, Problem> {
+pub(crate) fn fingerprint(
+    key: Option<&str>,
+    action: &str,
+    body: &[u8],
+) -> Result<Option<Fingerprint>, Problem> {
     let Some(key) = key.map(str::trim) else { return Ok(None) };
     if !(1..=KEY_LENGTH_MAX).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let wanted = format!("An Idempotency-Key has 1 to {KEY_LENGTH_MAX} visible ASCII characters; a UUID serves");
+        let wanted =
+            format!("An Idempotency-Key has 1 to {KEY_LENGTH_MAX} visible ASCII characters; a UUID serves");
         return Err(Problem::new(Kind::BadIdempotencyKey, wanted));
     }
     let body = Sha256::new().chain_update(action).chain_update([0]).chain_update(body);
@@ -127,7 +132,9 @@ pub(crate) fn event(item: &Value, place: &str, received: Received<'_>) -> Result
 pub(crate) fn result(outcome: &Result<Event, Refused>) -> Value {
     match outcome {
         Ok(event) => json!({ "status": "accepted", "messageId": event.message_id }),
-        Err(refused) => json!({ "status": "rejected", "code": refused.code(), "detail": refused.to_string() }),
+        Err(refused) => {
+            json!({ "status": "rejected", "code": refused.code(), "detail": refused.to_string() })
+        }
     }
 }
 
@@ -150,7 +157,9 @@ fn identifiers(
 ) -> Result<(Vec<Identifier>, String), Refused> {
     let list = fields.list("identifiers")?;
     if !(1..=IDENTIFIERS_MAX).contains(&list.len()) {
-        return Err(fields.bad("identifiers", format!("must hold 1 to {IDENTIFIERS_MAX} identifiers")).into());
+        return Err(fields
+            .bad("identifiers", format!("must hold 1 to {IDENTIFIERS_MAX} identifiers"))
+            .into());
     }
     let mut named = Vec::new();
     let mut as_sent = String::new();
@@ -160,13 +169,27 @@ fn identifiers(
         let (kind, value) = (one.required_text("kind")?, value(&one)?);
         as_sent.extend([kind, "\u{1e}", &value, "\u{1f}"]);
         let identifier = Identifier::parse(kind, &value, source.region.as_deref());
-        let identifier = identifier.map_err(|invalid| one.bad("value", format!("is not valid: {invalid}")))?;
+        let identifier =
+            identifier.map_err(|invalid| one.bad("value", format!("is not valid: {invalid}")))?;
         if !workspace.rules.blocks(&identifier) && !named.contains(&identifier) {
             named.push(identifier);
         }
     }
     workspace.rules.sort(&mut named);
     if named.is_empty() { Err(Refused::Blocked) } else { Ok((named, as_sent)) }
+}
+
+/// Normalises an identifier; an error names the field that is wrong.
+pub(crate) fn parsed(
+    fields: &Fields<'_>,
+    kind: &str,
+    value: &str,
+    region: Option<&str>,
+) -> Result<Identifier, BadField> {
+    Identifier::parse(kind, value, region).map_err(|invalid| {
+        let name = if invalid == InvalidIdentifier::Kind { "kind" } else { "value" };
+        fields.bad(name, format!("is not valid: {invalid}"))
+    })
 }
 
 /// Many systems keep their ids as numbers.
@@ -187,11 +210,11 @@ fn message_id(fields: &Fields<'_>, received: Received<'_>) -> Result<(String, bo
         return fits.then(|| (id.to_owned(), false)).ok_or_else(bad);
     }
     let Some(Fingerprint { key_sha256, body_sha256 }) = received.request else {
-        return Ok((format!("api-{}", hex(&received.chance)), true));
+        return Ok((format!("api-{}", hex(received.chance)), true));
     };
     let hash = Sha256::new().chain_update(key_sha256).chain_update(body_sha256);
     let hash = hash.chain_update((received.number as u64).to_be_bytes()).finalize();
-    Ok((format!("idem-{}", hex(hash.get(..16).unwrap_or_default())), false))
+    Ok((format!("idem-{}", hex(hash.first_chunk().copied().unwrap_or_default())), false))
 }
 
 /// The event as a client of the front door would have sent it.
@@ -209,6 +232,6 @@ fn payload(item: &Value, message_id: &str, timestamp: Option<&str>, traits: &Map
     payload.to_string()
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+pub(crate) fn hex(bytes: [u8; 16]) -> String {
+    format!("{:032x}", u128::from_be_bytes(bytes))
 }

@@ -32,7 +32,10 @@ impl Caller {
         now: Timestamp,
     ) -> Result<Self, Problem> {
         let given = bearer(request).ok_or_else(|| {
-            Problem::new(Kind::MissingKey, "Send `Authorization: Bearer ak_…` with an admin key of the workspace")
+            Problem::new(
+                Kind::MissingKey,
+                "Send `Authorization: Bearer ak_…` with an admin key of the workspace",
+            )
         })?;
         let given = AccessKey::parse(given).map_err(|_| invalid())?;
         let stored = definitions.key(given.workspace(), given.id(), now).await?;
@@ -44,9 +47,10 @@ impl Caller {
                 key_id: given.id().to_owned(),
                 scopes: scopes.clone(),
             }),
-            Grant::Write(_) => {
-                Err(Problem::new(Kind::AdminKeyRequired, "A write key can only post events to the ingest endpoint"))
-            }
+            Grant::Write(_) => Err(Problem::new(
+                Kind::AdminKeyRequired,
+                "A write key can only post events to the ingest endpoint",
+            )),
         }
     }
 

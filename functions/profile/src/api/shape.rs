@@ -23,7 +23,11 @@ pub(crate) type Ties = BTreeMap<u64, Tie>;
 
 /// The open ties: those that stand with the profile, and those that its outbox
 /// has yet to put there.
-pub(crate) async fn ties<P: People>(people: &P, workspace: &WorkspaceId, found: &Found) -> Result<Ties, Problem> {
+pub(crate) async fn ties<P: People>(
+    people: &P,
+    workspace: &WorkspaceId,
+    found: &Found,
+) -> Result<Ties, Problem> {
     let mut ties: Ties = found.profile.outbox.ties().iter().map(|tie| (tie.mark(), tie.clone())).collect();
     let (mut from, to) = page::tie_range();
     loop {
@@ -50,9 +54,8 @@ pub(crate) fn etag(version: Version, ties: &Ties) -> String {
 pub(crate) fn profile(found: &Found, ties: &Ties) -> Value {
     let profile = &found.profile;
     let (first_seen, last_seen) = profile.counters.seen();
-    let identifiers = profile.identifiers.iter().map(|(one, held)| {
-        json!({ "kind": one.kind(), "value": one.value(), "since": held.since.rfc3339() })
-    });
+    let identifiers =
+        profile.identifiers.keys().map(|one| json!({ "kind": one.kind(), "value": one.value() }));
     json!({
         "id": found.id.to_string(),
         "version": version(found.version),

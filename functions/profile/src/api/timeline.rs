@@ -57,7 +57,8 @@ type Stamp = (Timestamp, EventName);
 
 impl Filter {
     pub(crate) fn read(parameters: &[(&'static str, Cow<'_, str>)]) -> Result<Self, Problem> {
-        let of = |name: &str| parameters.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_ref());
+        let of =
+            |name: &str| parameters.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_ref());
         let filter = Self {
             from: of("from").map(|text| moment("from", text)).transpose()?,
             to: of("to").map(|text| moment("to", text)).transpose()?,
@@ -68,7 +69,9 @@ impl Filter {
             cursor: of("cursor").map(ToOwned::to_owned),
         };
         match (filter.from, filter.to) {
-            (Some(from), Some(to)) if from >= to => Err(bad("to", "must be later than `from`; it is exclusive")),
+            (Some(from), Some(to)) if from >= to => {
+                Err(bad("to", "must be later than `from`; it is exclusive"))
+            }
             _ => Ok(filter),
         }
     }
@@ -122,7 +125,8 @@ impl Position {
     fn parse(text: &str) -> Option<Self> {
         let (at, rest) = text.split_once(' ')?;
         let (name, page) = rest.split_once(' ')?;
-        let stamp = (Timestamp::from_millis(at.parse().ok()?), EventName(u64::from_str_radix(name, 16).ok()?));
+        let stamp =
+            (Timestamp::from_millis(at.parse().ok()?), EventName(u64::from_str_radix(name, 16).ok()?));
         Some(Self { stamp, page: ItemKey(page.to_owned()) })
     }
 }
@@ -142,6 +146,10 @@ struct State {
     /// Read and not shown yet, each with the page that it stands on.
     waiting: BTreeMap<Stamp, (Event, ItemKey)>,
     shown: Vec<Value>,
+    /// What was shown in this answer. Two proven copies of one event stand at
+    /// two times only if the sender's clock is off and an attempt crashed
+    /// between its page and its profile; if an answer ends between them, both
+    /// are shown.
     names: BTreeSet<EventName>,
     bytes: usize,
     proof: Proof,
@@ -161,7 +169,7 @@ impl<P: People> Reader<'_, P> {
         loop {
             let read = self.people.items(self.workspace, self.found.id, &from, &to).await?;
             let mut complete = None;
-            for item in read.items {
+            for item in &read.items {
                 complete = self.take(item)?.or(complete);
             }
             let Some(next) = read.next else {
@@ -186,15 +194,21 @@ impl<P: People> Reader<'_, P> {
     fn range(&self) -> (ItemKey, ItemKey) {
         let earliest = Timestamp::from_millis(i64::MIN);
         let latest = Timestamp::from_millis(i64::MAX);
-        let from = self.filter.from.unwrap_or(earliest).max(self.after.as_ref().map_or(earliest, |after| after.stamp.0));
-        let (first, end) = page::timeline_range(self.found.profile.epoch, from, self.filter.to.unwrap_or(latest));
+        let from = self
+            .filter
+            .from
+            .unwrap_or(earliest)
+            .max(self.after.as_ref().map_or(earliest, |after| after.stamp.0));
+        let (first, end) =
+            page::timeline_range(self.found.profile.epoch, from, self.filter.to.unwrap_or(latest));
         // A cursor from before a rebuild names a page that is no longer visible.
-        let resumed = self.after.as_ref().map(|after| &after.page).filter(|page| (&first..&end).contains(page));
+        let resumed =
+            self.after.as_ref().map(|after| &after.page).filter(|page| (&first..&end).contains(page));
         (resumed.unwrap_or(&first).clone(), end)
     }
 
     /// Keeps what is asked for of one page; says when the page begins.
-    fn take(&mut self, item: Item) -> Result<Option<Timestamp>, Problem> {
+    fn take(&mut self, item: &Item) -> Result<Option<Timestamp>, Problem> {
         let events = page::read_timeline(&item.body).map_err(unreadable)?;
         let begins = events.iter().map(|event| event.event_time).min();
         for event in events {
@@ -235,7 +249,8 @@ impl<P: People> Reader<'_, P> {
     /// The entry in the ledger is that of the copy that was applied; a copy
     /// that another time tells apart was not.
     fn is_proven(&self, entry: Entry) -> bool {
-        self.found.profile.ledger.entries().binary_search(&entry).is_ok() || self.state.proof.entries.contains(&entry)
+        self.found.profile.ledger.entries().binary_search(&entry).is_ok()
+            || self.state.proof.entries.contains(&entry)
     }
 
     /// Reads the ledger's pages as far back as these events ask for.
@@ -315,8 +330,11 @@ fn moment(name: &str, text: &str) -> Result<Timestamp, Problem> {
 }
 
 fn kinds(text: &str) -> Result<BTreeSet<EventKind>, Problem> {
-    let kinds: Option<BTreeSet<EventKind>> = text.split(',').map(|name| EventKind::parse(name.trim())).collect();
-    kinds.ok_or_else(|| bad("type", "must be of track, identify, page, screen, group and alias, with commas between"))
+    let kinds: Option<BTreeSet<EventKind>> =
+        text.split(',').map(|name| EventKind::parse(name.trim())).collect();
+    kinds.ok_or_else(|| {
+        bad("type", "must be of track, identify, page, screen, group and alias, with commas between")
+    })
 }
 
 fn source(text: &str) -> Result<SourceId, Problem> {

@@ -1,0 +1,30 @@
+//! Looks at every profile that is due, once a minute.
+
+use dynamodb::People;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use profile::{Writer, settings};
+use runtime::{SystemClock, SystemEntropy, telemetry};
+use serde::de::IgnoredAny;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    #[expect(clippy::disallowed_methods, reason = "settings are read here, once")]
+    let settings = settings::Sweep::read(|name| std::env::var(name).ok())?;
+    let aws = aws_config::load_from_env().await;
+    let [secret] = ssm::Parameters::new(ssm::client(&aws, None)).read([&settings.id_key_parameter]).await?;
+    let writer = &Writer {
+        people: People::new(dynamodb::client(&aws, None), &settings.people_table, &settings.identities_table),
+        clock: SystemClock,
+        entropy: SystemEntropy,
+        key: settings::id_key(secret.expose())?,
+    };
+    // Whatever the schedule sends says no more than that a minute is over.
+    let handle = service_fn(move |_: LambdaEvent<IgnoredAny>| async move {
+        let swept = writer.sweep().await?;
+        let (due, resent, failed) = (swept.due, swept.resent, swept.failed);
+        tracing::info!(due, resent, failed, "Looked at {due} profiles that were due");
+        Ok::<_, Error>(())
+    });
+    Box::pin(lambda_runtime::run(handle)).await
+}
