@@ -1,0 +1,205 @@
+//! The deployed functions, run in this process as `template.yaml` wires them.
+
+use std::sync::Arc;
+
+use aws_credential_types::Credentials;
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use aws_sdk_dynamodb::Client;
+use domain::key::IdKey;
+use dynamodb::{Idempotency, People, Rejections};
+use ingest::Ingest;
+use local::consumer::Consumer;
+use local::template::{Function, When, Wiring};
+use local::{LocalQueue, Queues};
+use profile::api::{Api, Ports};
+use profile::{Proper, Stage, Writer};
+use runtime::{Failure, SystemEntropy};
+
+use crate::boot::Definitions;
+use crate::clock::LocalClock;
+use crate::data::Keys;
+use crate::output::Failed;
+use crate::tools::{PREFIX, Tools};
+
+type Queue = LocalQueue<LocalClock>;
+type LocalIngest = Ingest<Definitions, Queue, Rejections<LocalClock>, LocalClock, SystemEntropy>;
+type LocalApi = Api<People, Definitions, Rejections<LocalClock>, Queue, Idempotency, LocalClock, SystemEntropy>;
+type LocalStage = Stage<People, Definitions, Rejections<LocalClock>, LocalClock, SystemEntropy, Proper>;
+type LocalWriter = Writer<People, LocalClock, SystemEntropy>;
+
+/// What a function is built from.
+pub(crate) struct Parts {
+    pub(crate) wiring: Wiring,
+    pub(crate) queues: Queues,
+    pub(crate) client: Client,
+    pub(crate) clock: LocalClock,
+    pub(crate) keys: Keys,
+}
+
+/// The functions that answer HTTP.
+pub(crate) struct Doors {
+    ingest: LocalIngest,
+    api: LocalApi,
+    tools: Tools,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Unwired {
+    #[error("the template has no function whose code is `{0}`")]
+    Function(&'static str),
+    #[error("the template gives `{function}` no variable {variable}")]
+    Variable { function: &'static str, variable: &'static str },
+    #[error("the template feeds `{0}` from no queue")]
+    Mapping(&'static str),
+    #[error("the template has function `{0}`, which this program does not know")]
+    Unknown(String),
+}
+
+/// The functions that this program holds; the template may name no other.
+const KNOWN: [&str; 4] = ["ingest-http", "profile-upsert", "profile-api", "profile-sweep"];
+
+/// A client of the embedded store; nobody checks its credentials.
+pub(crate) fn client(url: &str) -> Client {
+    let shared = aws_config::SdkConfig::builder()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .region(aws_config::Region::new("local"))
+        .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(
+            Credentials::from_keys("local", "local", None),
+        ))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build();
+    dynamodb::client(&shared, Some(url))
+}
+
+impl Parts {
+    /// Refuses a template with functions that would silently not run.
+    pub(crate) fn check(&self) -> Result<(), Failed> {
+        let unknown = self.wiring.functions.iter().find(|function| !KNOWN.contains(&function.bin.as_str()));
+        unknown.map_or(Ok(()), |function| Err(Unwired::Unknown(function.bin.clone()).into()))
+    }
+
+    fn function(&self, bin: &'static str) -> Result<&Function, Unwired> {
+        self.wiring.function(bin).ok_or(Unwired::Function(bin))
+    }
+
+    /// A variable of a function: the name of a table or queue.
+    fn variable(&self, function: &'static str, variable: &'static str) -> Result<String, Unwired> {
+        let value = self.function(function)?.environment.get(variable);
+        value.map(|value| value.name().to_owned()).ok_or(Unwired::Variable { function, variable })
+    }
+
+    fn queue(&self, function: &'static str, variable: &'static str) -> Result<Queue, Failed> {
+        Ok(self.queues.queue(&self.variable(function, variable)?, self.clock.clone())?)
+    }
+
+    fn people(&self, function: &'static str) -> Result<People, Failed> {
+        let table = |name| self.variable(function, name);
+        Ok(People::new(self.client.clone(), table("PEOPLE_TABLE")?, table("IDENTITIES_TABLE")?))
+    }
+
+    fn definitions(&self, function: &'static str) -> Result<Definitions, Failed> {
+        let table = self.variable(function, "DEFINITIONS_TABLE")?;
+        Ok(Definitions::new(self.client.clone(), table, self.clock.clone()))
+    }
+
+    fn rejections(&self, function: &'static str) -> Result<Rejections<LocalClock>, Failed> {
+        let table = self.variable(function, "REJECTIONS_TABLE")?;
+        Ok(Rejections::new(self.client.clone(), table, self.clock.clone()))
+    }
+
+    fn id_key(&self) -> Result<IdKey, Failed> {
+        Ok(profile::settings::id_key(&self.keys.id_key)?)
+    }
+
+    pub(crate) fn doors(&self) -> Result<Doors, Failed> {
+        const INGEST: &str = "ingest-http";
+        const API: &str = "profile-api";
+        let ingest = Ingest::new(
+            self.definitions(INGEST)?,
+            self.queue(INGEST, "PROFILE_QUEUE_URL")?,
+            self.rejections(INGEST)?,
+            self.clock.clone(),
+            SystemEntropy,
+        );
+        let ports = Ports {
+            people: self.people(API)?,
+            definitions: self.definitions(API)?,
+            rejections: self.rejections(API)?,
+            queue: self.queue(API, "PROFILE_QUEUE_URL")?,
+            idempotency: Idempotency::new(self.client.clone(), self.variable(API, "DEFINITIONS_TABLE")?),
+            clock: self.clock.clone(),
+            entropy: SystemEntropy,
+        };
+        let tools = Tools {
+            queues: self.queues.clone(),
+            clock: self.clock.clone(),
+            client: self.client.clone(),
+            people_table: self.variable(API, "PEOPLE_TABLE")?,
+            rejections: self.rejections(API)?,
+        };
+        let api = Api::new(ports, self.id_key()?, profile::settings::signing_keys(&self.keys.signing_keys)?);
+        Ok(Doors { ingest, api, tools })
+    }
+
+    /// Starts what queues feed.
+    pub(crate) fn consumers(&self) -> Result<Vec<Consumer>, Failed> {
+        const UPSERT: &str = "profile-upsert";
+        let stage: Arc<LocalStage> = Arc::new(Stage::new(
+            self.people(UPSERT)?,
+            self.definitions(UPSERT)?,
+            self.rejections(UPSERT)?,
+            self.clock.clone(),
+            SystemEntropy,
+            self.id_key()?,
+        ));
+        let dead_letters = self.queue(UPSERT, "PROFILE_DLQ_URL")?;
+        let max_receives = self.variable(UPSERT, "PROFILE_MAX_RECEIVES")?.parse()?;
+        let function = self.function(UPSERT)?;
+        let mut consumers = Vec::new();
+        for fed in &function.sources {
+            let queue = self.queues.queue(&fed.queue, self.clock.clone())?;
+            let (stage, dead_letters) = (Arc::clone(&stage), dead_letters.clone());
+            consumers.push(Consumer::start(queue, fed.mapping, move |event: SqsEvent| {
+                let (stage, dead_letters) = (Arc::clone(&stage), dead_letters.clone());
+                async move { upsert(&stage, &dead_letters, event, max_receives).await }
+            }));
+        }
+        if consumers.is_empty() {
+            return Err(Unwired::Mapping(UPSERT).into());
+        }
+        Ok(consumers)
+    }
+
+    /// What schedules start, and when.
+    pub(crate) fn sweep(&self) -> Result<(LocalWriter, Vec<When>), Failed> {
+        const SWEEP: &str = "profile-sweep";
+        let writer =
+            Writer { people: self.people(SWEEP)?, clock: self.clock.clone(), entropy: SystemEntropy, key: self.id_key()? };
+        let schedules = &self.function(SWEEP)?.schedules;
+        Ok((writer, schedules.iter().map(|schedule| schedule.when.clone()).collect()))
+    }
+}
+
+async fn upsert(stage: &LocalStage, dead_letters: &Queue, event: SqsEvent, max_receives: u32) -> SqsBatchResponse {
+    let bodies: Vec<&str> = event.records.iter().map(|record| record.body.as_deref().unwrap_or_default()).collect();
+    let verdicts: Vec<Result<(), Failure>> = stage.upsert(&bodies).await;
+    runtime::sqs::settle(dead_letters, &event.records, verdicts, max_receives).await
+}
+
+/// Paths of the admin API; everything else is ingest's, which answers what it
+/// does not know.
+fn is_admin(path: &str) -> bool {
+    let steps: Vec<&str> = path.split('/').filter(|step| !step.is_empty()).collect();
+    matches!(steps.as_slice(), ["v1", "profiles" | "sources", ..])
+}
+
+impl Doors {
+    pub(crate) async fn answer(&self, request: ApiGatewayV2httpRequest) -> ApiGatewayV2httpResponse {
+        let path = request.raw_path.as_deref().unwrap_or_default();
+        if path.starts_with(PREFIX) {
+            return self.tools.answer(&request).await;
+        }
+        if is_admin(path) { self.api.handle(request).await } else { self.ingest.handle(request).await }
+    }
+}

@@ -1,0 +1,18 @@
+//! The embedded stack of `tributary local`: what AWS does for a deployment,
+//! done here in one process on one folder.
+//!
+//! **Invariant:** nothing here knows a stage. Queues, mappings, schedules and
+//! tables are what `template.yaml` says; handlers are handed in.
+
+pub mod template;
+pub mod http;
+pub mod queue;
+pub mod consumer;
+pub mod store;
+
+pub use consumer::{Consumer, Mapping};
+pub use http::Server;
+pub use queue::settings::QueueSettings;
+pub use queue::{LocalQueue, Queues};
+pub use store::{DataFolder, Store};
+pub use template::Wiring;
