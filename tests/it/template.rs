@@ -3,6 +3,7 @@
 
 mod model;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Template, list, names, project, read};
@@ -393,18 +394,13 @@ fn every_parameter_is_used_and_has_a_default() {
     }
 }
 
-/// A stage's settings read exactly the variables that its functions are given.
+/// A function's settings ask for exactly the variables that it is given.
 #[test]
 fn every_variable_is_read_and_every_variable_read_is_given() {
     let template = Template::load();
-    for stage in stages() {
-        let functions = template.functions().into_iter().filter(|function| function.stage() == stage);
-        let given: BTreeSet<String> =
-            functions.flat_map(|function| function.variables().into_keys().map(str::to_owned)).collect();
-        let mut read = variables_in(&read(&format!("functions/{stage}/src/settings.rs")));
-        // Endpoints are for clouds that this template does not deploy to.
-        read.retain(|variable| !variable.ends_with("_ENDPOINT"));
-        assert_eq!(read, given, "{stage}");
+    for function in template.functions() {
+        let given: BTreeSet<String> = function.variables().into_keys().map(str::to_owned).collect();
+        assert_eq!(asked(function.bin()), given, "{}", function.id);
     }
 }
 
@@ -430,7 +426,7 @@ fn manifest_and_policy_name_the_same_services() {
             .flat_map(|granted| granted.actions)
             .filter_map(|action| action.split_once(':').map(|(service, _)| service))
             .collect();
-        for adapter in ["dynamodb", "sqs"] {
+        for adapter in ["dynamodb", "sqs", "ssm"] {
             let listed = manifest.lines().any(|line| line == format!("{adapter}.workspace = true"));
             assert_eq!(listed, granted.contains(adapter), "{stage} and {adapter}");
         }
@@ -445,13 +441,32 @@ fn stages() -> Vec<String> {
     stages
 }
 
-/// The bins of a stage: `src/bin/*.rs`.
+/// The bins of a stage: those that its manifest names, and `src/bin/*.rs`.
 fn bins(stage: &str) -> BTreeSet<String> {
-    let Ok(files) = std::fs::read_dir(project(&format!("functions/{stage}/src/bin"))) else {
-        return BTreeSet::new();
+    let manifest = read(&format!("functions/{stage}/Cargo.toml"));
+    let named = manifest.split("[[bin]]").skip(1).filter_map(|bin| bin.split('"').nth(1)).map(str::to_owned);
+    let files = std::fs::read_dir(project(&format!("functions/{stage}/src/bin"))).into_iter().flatten();
+    let files = files.map(|entry| entry.expect("an entry").file_name().into_string().expect("plain names"));
+    named.chain(files.filter_map(|name| name.strip_suffix(".rs").map(str::to_owned))).collect()
+}
+
+/// What a function's settings look up; those that look for other clouds' endpoints, which this template does not
+/// deploy to, are left out.
+fn asked(bin: &str) -> BTreeSet<String> {
+    let asked = RefCell::new(BTreeSet::new());
+    let lookup = |name: &str| {
+        asked.borrow_mut().insert(name.to_owned());
+        Some("1".to_owned())
     };
-    let names = files.map(|entry| entry.expect("an entry").file_name().into_string().expect("plain names"));
-    names.filter_map(|name| name.strip_suffix(".rs").map(str::to_owned)).collect()
+    let complete = match bin {
+        "ingest-http" => ingest::Settings::read(lookup).is_ok(),
+        "profile-upsert" => profile::settings::Upsert::read(lookup).is_ok(),
+        "profile-api" => profile::settings::Api::read(lookup).is_ok(),
+        "profile-sweep" => profile::settings::Sweep::read(lookup).is_ok(),
+        bin => panic!("say here which settings {bin} reads"),
+    };
+    assert!(complete, "{bin} stopped reading at the first variable");
+    asked.into_inner().into_iter().filter(|variable| !variable.ends_with("_ENDPOINT")).collect()
 }
 
 /// Text in quotes that is written as variables are.

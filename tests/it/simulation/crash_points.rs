@@ -90,7 +90,7 @@ fn prepared(scenario: &Scenario) -> MemoryPeople {
 fn settled(people: &MemoryPeople, scenario: &Scenario) -> Tables {
     deliver(people, &scenario.batch, None);
     let (stage, _) = stage(people, None);
-    finish(stage.sweep()).unwrap();
+    finish(stage.writer.sweep()).unwrap();
     people.tables()
 }
 

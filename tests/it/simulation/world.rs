@@ -207,7 +207,7 @@ impl<X: Conduct> World<X> {
         self.storm()?;
         self.calm.store(true, std::sync::atomic::Ordering::SeqCst);
         self.clock.advance(Timestamp::HOUR);
-        let swept = finish(self.stage.sweep());
+        let swept = finish(self.stage.writer.sweep());
         if let Err(failure) = swept {
             return Err(format!("a calm sweep failed: {failure:?}"));
         }
@@ -245,7 +245,7 @@ impl<X: Conduct> World<X> {
             let stage = Arc::clone(&self.stage);
             self.live.push((Vec::new(), Box::pin(async move {
                 // A sweep that fails is followed by the next one.
-                stage.sweep().await.map_or_else(|_| Vec::new(), |_| Vec::new())
+                stage.writer.sweep().await.map_or_else(|_| Vec::new(), |_| Vec::new())
             })));
         }
         self.poll(place);
