@@ -14,6 +14,7 @@ use world::World;
 /// Seeds of one ordinary run; `SIMULATION_SEEDS` asks for more.
 const SEEDS: u64 = 60;
 
+#[expect(clippy::disallowed_methods, reason = "whoever runs the tests says how long")]
 fn seeds() -> std::ops::Range<u64> {
     let wanted = std::env::var("SIMULATION_SEEDS").ok().and_then(|wanted| wanted.parse().ok());
     0..wanted.unwrap_or(SEEDS)

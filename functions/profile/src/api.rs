@@ -90,7 +90,11 @@ where
         let answering = Box::pin(async { Ok(self.answer(&request, &trace).await) });
         let answered = guard(answering).await;
         let answered = answered.unwrap_or_else(|panicked| {
-            Err(Problem::caused(Kind::Broken, "The request hit a bug; its log line has the trace id", panicked))
+            Err(Problem::caused(
+                Kind::Broken,
+                "The request hit a bug; its log line has the trace id",
+                panicked,
+            ))
         });
         let answer = answered.unwrap_or_else(|problem| {
             let code = problem.name();
@@ -159,7 +163,8 @@ where
 
     async fn list_rejections(&self, ask: &Ask<'_>, source: &str) -> Result<Answer, Problem> {
         let workspace = self.workspace(&ask.caller).await?;
-        let source = SourceId::parse(source).ok().filter(|id| workspace.sources.iter().any(|known| known.id == *id));
+        let source =
+            SourceId::parse(source).ok().filter(|id| workspace.sources.iter().any(|known| known.id == *id));
         let source = source.ok_or_else(|| {
             Problem::new(Kind::SourceNotFound, "The key's workspace has no source of this name")
         })?;

@@ -105,7 +105,11 @@ pub fn decode(id: ProfileId, stored: &StoredProfile) -> Result<Profile, Failure>
 }
 
 /// Reads one profile, strongly consistent.
-pub async fn one<P: People>(people: &P, workspace: &WorkspaceId, id: ProfileId) -> Result<Option<StoredProfile>, Unavailable> {
+pub async fn one<P: People>(
+    people: &P,
+    workspace: &WorkspaceId,
+    id: ProfileId,
+) -> Result<Option<StoredProfile>, Unavailable> {
     let mut found = people.profiles(workspace, &[id], Read::Consistent).await?;
     Ok(found.pop().flatten())
 }

@@ -61,7 +61,13 @@ impl<P: People, C: Clock, E: Entropy> Writer<P, C, E> {
         Err(Failure::retry(cause))
     }
 
-    async fn postpone(&self, workspace: &WorkspaceId, id: ProfileId, stored: StoredProfile, due: Timestamp) -> Result<(), Failure> {
+    async fn postpone(
+        &self,
+        workspace: &WorkspaceId,
+        id: ProfileId,
+        stored: StoredProfile,
+        due: Timestamp,
+    ) -> Result<(), Failure> {
         let profile = load::decode(id, &stored)?;
         let mut next = self.stored(Some(stored.version), &profile);
         next.due = Some(due);

@@ -56,7 +56,8 @@ where
         for (record, body) in bodies.iter().enumerate() {
             match self.read(body).await {
                 Ok((message, workspace)) => {
-                    let entry = workspaces.entry(message.workspace.clone()).or_insert((workspace, Vec::new()));
+                    let entry =
+                        workspaces.entry(message.workspace.clone()).or_insert((workspace, Vec::new()));
                     entry.1.push((record, message));
                 }
                 Err(failure) => note(&mut verdicts, record, Err(failure)),
@@ -113,7 +114,9 @@ where
             left = again;
             attempt = if progress { 1 } else { attempt + 1 };
             if attempt >= ATTEMPTS_MAX {
-                outcomes.extend(left.drain(..).map(|(record, _)| (record, Err(Failure::retry(Waits::Contended)))));
+                outcomes.extend(
+                    left.drain(..).map(|(record, _)| (record, Err(Failure::retry(Waits::Contended)))),
+                );
             }
         }
         outcomes
@@ -129,7 +132,9 @@ where
         outcomes: &mut Vec<Outcome>,
     ) -> (Vec<Brought<'a>>, bool) {
         let only: Vec<&Event> = events.iter().map(|(_, event)| *event).collect();
-        let planned = load::plan(&self.writer.people, &self.writer.key, &workspace.id, &workspace.rules, &only, read).await;
+        let planned =
+            load::plan(&self.writer.people, &self.writer.key, &workspace.id, &workspace.rules, &only, read)
+                .await;
         let (plan, loaded) = match planned {
             Ok(planned) => planned,
             Err(failure) => {
@@ -142,7 +147,8 @@ where
         for (id, group) in &plan.groups {
             writes.push(self.guarded(&batch, *id, group));
         }
-        let written: Vec<_> = futures_util::stream::iter(writes).buffer_unordered(WRITES_AT_ONCE).collect().await;
+        let written: Vec<_> =
+            futures_util::stream::iter(writes).buffer_unordered(WRITES_AT_ONCE).collect().await;
         let mut again = Vec::new();
         let mut progress = false;
         for (group, result) in written {

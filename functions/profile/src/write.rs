@@ -106,7 +106,14 @@ where
     }
 
     /// What the new events make of the profile.
-    fn decide(&self, batch: &Batch<'_>, id: ProfileId, group: &Group, taken: &[Fresh<'_>], profile: &Profile) -> Decided {
+    fn decide(
+        &self,
+        batch: &Batch<'_>,
+        id: ProfileId,
+        group: &Group,
+        taken: &[Fresh<'_>],
+        profile: &Profile,
+    ) -> Decided {
         let mut next = profile.clone();
         let mut items = page::ledger(next.epoch, &spill::<X>(&mut next, taken.len()));
         let claims = self.take(batch, id, group, taken, &mut next);
@@ -158,7 +165,12 @@ where
         let (mut from, to) = page::ledger_range(epoch, from);
         let mut applied = BTreeSet::new();
         loop {
-            let items = self.writer.people.items(&batch.workspace.id, id, &from, &to).await.map_err(Failure::retry)?;
+            let items = self
+                .writer
+                .people
+                .items(&batch.workspace.id, id, &from, &to)
+                .await
+                .map_err(Failure::retry)?;
             for item in &items.items {
                 applied.extend(page::read_ledger(&item.body).map_err(Failure::retry)?);
             }
@@ -170,7 +182,14 @@ where
     }
 
     /// Takes the identifiers that the new events bring.
-    fn take(&self, batch: &Batch<'_>, id: ProfileId, group: &Group, taken: &[Fresh<'_>], next: &mut Profile) -> Vec<Claim> {
+    fn take(
+        &self,
+        batch: &Batch<'_>,
+        id: ProfileId,
+        group: &Group,
+        taken: &[Fresh<'_>],
+        next: &mut Profile,
+    ) -> Vec<Claim> {
         let brought = |claim: &&NewClaim| {
             taken.iter().any(|(_, event, _)| event.identifiers.contains(&claim.identifier))
         };
@@ -203,14 +222,22 @@ where
         }
         for (place, identifier, reason) in group.dropped.iter().filter(|(place, ..)| is_taken(place)) {
             let detail = format!("an identifier of kind `{}` was left out of the event", identifier.kind());
-            refused.push((*place, Rejection { at: now, reason: *reason, detail, message_id: None, sample: String::new() }));
+            refused.push((
+                *place,
+                Rejection { at: now, reason: *reason, detail, message_id: None, sample: String::new() },
+            ));
         }
         refused
     }
 
     /// What stands outside the profile's collection is written first, and in a
     /// way that repeating it changes nothing.
-    async fn before(&self, batch: &Batch<'_>, taken: &[Fresh<'_>], refused: Vec<(usize, Rejection)>) -> Result<(), Failure> {
+    async fn before(
+        &self,
+        batch: &Batch<'_>,
+        taken: &[Fresh<'_>],
+        refused: Vec<(usize, Rejection)>,
+    ) -> Result<(), Failure> {
         for (place, rejection) in refused {
             let Some(event) = batch.events.get(place) else { continue };
             let refused = [rejection];
@@ -225,14 +252,25 @@ where
         Ok(())
     }
 
-    async fn describe(&self, batch: &Batch<'_>, described: &str, event: &Event, name: EventName) -> Result<(), Failure> {
+    async fn describe(
+        &self,
+        batch: &Batch<'_>,
+        described: &str,
+        event: &Event,
+        name: EventName,
+    ) -> Result<(), Failure> {
         let workspace = &batch.workspace.id;
         let id = self.writer.key.group(workspace, described);
         let key = group::item_key();
         for _ in 0..GROUP_ATTEMPTS_MAX {
-            let found = self.writer.people.items(workspace, id, &key, &after(&key)).await.map_err(Failure::retry)?;
+            let found =
+                self.writer.people.items(workspace, id, &key, &after(&key)).await.map_err(Failure::retry)?;
             let seen = found.items.first();
-            let mut known = seen.map(|item| group::Group::decode(&item.body)).transpose().map_err(Failure::retry)?.unwrap_or_default();
+            let mut known = seen
+                .map(|item| group::Group::decode(&item.body))
+                .transpose()
+                .map_err(Failure::retry)?
+                .unwrap_or_default();
             let before = known.clone();
             known.observe(event, name);
             if known == before {
@@ -270,7 +308,13 @@ where
         if let Some(half) = half::<X>(read, &next) {
             let first = self.writer.stored(seen, &half);
             let version = first.version;
-            self.writer.people.save(workspace, Save { id, seen, next: first, claims: std::mem::take(&mut claims), with: Vec::new() }).await?;
+            self.writer
+                .people
+                .save(
+                    workspace,
+                    Save { id, seen, next: first, claims: std::mem::take(&mut claims), with: Vec::new() },
+                )
+                .await?;
             seen = Some(version);
         }
         let whole = self.writer.stored(seen, &next);
@@ -283,7 +327,6 @@ where
         }
         Ok(())
     }
-
 }
 
 /// As many of the events as one write takes.
@@ -326,7 +369,10 @@ fn traits_overflow(at: Timestamp, event: &Event, left: &Overflow) -> Rejection {
     Rejection {
         at,
         reason: Reason::TraitsOverflow,
-        detail: format!("the profile holds its fill of traits; `{}` was left out, remove others first", left.path),
+        detail: format!(
+            "the profile holds its fill of traits; `{}` was left out, remove others first",
+            left.path
+        ),
         message_id: Some(event.message_id.clone()),
         sample: String::new(),
     }
@@ -336,4 +382,3 @@ fn traits_overflow(at: Timestamp, event: &Event, left: &Overflow) -> Rejection {
 pub(crate) fn after(key: &ItemKey) -> ItemKey {
     ItemKey(format!("{}\0", key.0))
 }
-

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use dynamodb::definitions::DefineError;
 use domain::cursor::SigningKeys;
 use domain::rules::Rules;
 use domain::workspace::{SourceId, WorkspaceId};
+use dynamodb::definitions::DefineError;
 use ports::Entropy as _;
 use ports::definitions::{Grant, Scope, Source};
 use runtime::SystemEntropy;
@@ -20,7 +20,8 @@ pub(crate) type Definitions = dynamodb::Definitions<LocalClock>;
 /// The workspace of a local platform.
 pub(crate) const WORKSPACE: &str = "local";
 /// Its sources, with the region by which each reads national phone numbers.
-pub(crate) const SOURCES: [(&str, Option<&str>); 4] = [("web", None), ("app", None), ("crm", Some("US")), ("pos", None)];
+pub(crate) const SOURCES: [(&str, Option<&str>); 4] =
+    [("web", None), ("app", None), ("crm", Some("US")), ("pos", None)];
 /// Requests a second and key; a laptop's demo is one sender.
 const RATE: u32 = 10_000;
 
@@ -39,7 +40,8 @@ pub(crate) async fn keys(folder: &Path, definitions: &Definitions) -> Result<Key
     let mut write_keys = BTreeMap::new();
     for (name, region) in SOURCES {
         let id = SourceId::parse(name)?;
-        let source = Source { id: id.clone(), region: region.map(str::to_owned), origins: Vec::new(), rate: RATE };
+        let source =
+            Source { id: id.clone(), region: region.map(str::to_owned), origins: Vec::new(), rate: RATE };
         exists(definitions.create_source(&workspace, &source).await)?;
         let key = definitions.create_key(&workspace, &Grant::Write(id), &SystemEntropy).await?;
         write_keys.insert(name.to_owned(), key.reveal());

@@ -24,9 +24,17 @@ pub(crate) struct Client {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unanswered {
     #[error("nothing answers at {url}: is the platform running? `tributary local` starts one")]
-    Unreachable { url: String, #[source] cause: hyper_util::client::legacy::Error },
+    Unreachable {
+        url: String,
+        #[source]
+        cause: hyper_util::client::legacy::Error,
+    },
     #[error("the answer of {url} broke off")]
-    BrokeOff { url: String, #[source] cause: hyper::Error },
+    BrokeOff {
+        url: String,
+        #[source]
+        cause: hyper::Error,
+    },
     #[error("the platform answered {status}: {detail}")]
     Refused { status: StatusCode, detail: String },
     #[error("`{0}` is not a URL: write it as http://host:port")]
@@ -40,7 +48,8 @@ impl Client {
     pub(crate) fn of(target: &Target) -> Result<Self, Failed> {
         let url = target.url.clone().map_or_else(|| data::url(&target.data), Ok)?;
         let kept = if target.admin_key.is_some() { None } else { data::keys(&target.data)? };
-        let admin_key = target.admin_key.clone().or(kept.map(|keys| keys.admin_key)).ok_or(Unanswered::NoKey)?;
+        let admin_key =
+            target.admin_key.clone().or(kept.map(|keys| keys.admin_key)).ok_or(Unanswered::NoKey)?;
         let tls = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
         let pool = Pool::builder(TokioExecutor::new()).build(tls);
         Ok(Self { pool, url: url.trim_end_matches('/').to_owned(), admin_key })
@@ -65,7 +74,13 @@ impl Client {
         self.send("GET", path, &format!("Bearer {}", self.admin_key), String::new()).await
     }
 
-    async fn send(&self, method: &str, path: &str, authorization: &str, body: String) -> Result<Value, Unanswered> {
+    async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        authorization: &str,
+        body: String,
+    ) -> Result<Value, Unanswered> {
         let url = format!("{}{path}", self.url);
         let request = Request::builder()
             .method(method)
@@ -78,7 +93,8 @@ impl Client {
         let answer = answer.map_err(|cause| Unanswered::Unreachable { url: self.url.clone(), cause })?;
         let status = answer.status();
         let collected = answer.into_body().collect().await;
-        let body = collected.map_err(|cause| Unanswered::BrokeOff { url: self.url.clone(), cause })?.to_bytes();
+        let body =
+            collected.map_err(|cause| Unanswered::BrokeOff { url: self.url.clone(), cause })?.to_bytes();
         let value: Value = serde_json::from_slice(&body).unwrap_or_default();
         if status.is_success() {
             return Ok(value);

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use local::Queues;
 use local::consumer::Consumer;
 use local::http::Server;
 use local::store::{DataFolder, Store};
 use local::template::{When, Wiring};
-use local::Queues;
 use ports::Clock as _;
 use runtime::{SystemEntropy, telemetry};
 use serde_json::json;

@@ -49,7 +49,12 @@ fn lines(profile: &Value) -> Vec<String> {
 }
 
 /// A heading and its lines; nothing where there is nothing to say.
-fn section<T>(lines: &mut Vec<String>, heading: &str, items: impl Iterator<Item = T>, show: impl Fn(T) -> String) {
+fn section<T>(
+    lines: &mut Vec<String>,
+    heading: &str,
+    items: impl Iterator<Item = T>,
+    show: impl Fn(T) -> String,
+) {
     let shown: Vec<String> = items.map(|item| format!("  {}", show(item))).collect();
     if !shown.is_empty() {
         lines.push(heading.to_owned());

@@ -59,7 +59,9 @@ async fn stream(
     let requests = year.by_ref().map(|request| {
         sent += request.len();
         let first = *start.get_or_insert(request.at);
-        bar.set_position(u64::try_from(request.at.since(first) / domain::time::Timestamp::DAY).unwrap_or_default());
+        bar.set_position(
+            u64::try_from(request.at.since(first) / domain::time::Timestamp::DAY).unwrap_or_default(),
+        );
         bar.set_message(format!("{sent} events"));
         let key = keys.get(request.source.id()).cloned().ok_or(NoWriteKey(request.source.id()));
         async move { Ok::<(), Failed>(deliver(client, &key?, &request).await?) }
@@ -115,12 +117,21 @@ fn summary(truth: &Truth, found: &Value) -> Vec<String> {
         row("refused events", refused, number("/refused")),
         format!(
             "{:<34} {:>10} {:>10}  ({} profiles, joined by {} open ties)",
-            "people", truth.people, number("/people"), number("/profiles"), number("/open_ties")
+            "people",
+            truth.people,
+            number("/people"),
+            number("/profiles"),
+            number("/open_ties")
         ),
     ];
     for (currency, cents) in &truth.revenue_cents {
         let sum = found.pointer(&format!("/revenue/{currency}")).and_then(Value::as_str).unwrap_or("0");
-        lines.push(format!("{:<34} {:>10}.{:02} {sum:>10}", format!("revenue {currency}"), cents / 100, cents % 100));
+        lines.push(format!(
+            "{:<34} {:>10}.{:02} {sum:>10}",
+            format!("revenue {currency}"),
+            cents / 100,
+            cents % 100
+        ));
     }
     lines
 }

@@ -24,7 +24,8 @@ use crate::tools::{PREFIX, Tools};
 
 type Queue = LocalQueue<LocalClock>;
 type LocalIngest = Ingest<Definitions, Queue, Rejections<LocalClock>, LocalClock, SystemEntropy>;
-type LocalApi = Api<People, Definitions, Rejections<LocalClock>, Queue, Idempotency, LocalClock, SystemEntropy>;
+type LocalApi =
+    Api<People, Definitions, Rejections<LocalClock>, Queue, Idempotency, LocalClock, SystemEntropy>;
 type LocalStage = Stage<People, Definitions, Rejections<LocalClock>, LocalClock, SystemEntropy, Proper>;
 type LocalWriter = Writer<People, LocalClock, SystemEntropy>;
 
@@ -174,16 +175,26 @@ impl Parts {
     /// What schedules start, and when.
     pub(crate) fn sweep(&self) -> Result<(LocalWriter, Vec<When>), Failed> {
         const SWEEP: &str = "profile-sweep";
-        let writer =
-            Writer { people: self.people(SWEEP)?, clock: self.clock.clone(), entropy: SystemEntropy, key: self.id_key()? };
+        let writer = Writer {
+            people: self.people(SWEEP)?,
+            clock: self.clock.clone(),
+            entropy: SystemEntropy,
+            key: self.id_key()?,
+        };
         let schedules = &self.function(SWEEP)?.schedules;
         Ok((writer, schedules.iter().map(|schedule| schedule.when.clone()).collect()))
     }
 }
 
-async fn upsert(stage: &LocalStage, dead_letters: &Queue, event: SqsEvent, max_receives: u32) -> SqsBatchResponse {
-    let bodies: Vec<&str> = event.records.iter().map(|record| record.body.as_deref().unwrap_or_default()).collect();
-    let verdicts: Vec<Result<(), Failure>> = stage.upsert(&bodies).await;
+async fn upsert(
+    stage: &LocalStage,
+    dead_letters: &Queue,
+    event: SqsEvent,
+    max_receives: u32,
+) -> SqsBatchResponse {
+    let bodies: Vec<&str> =
+        event.records.iter().map(|record| record.body.as_deref().unwrap_or_default()).collect();
+    let verdicts: Vec<Result<(), Failure>> = Box::pin(stage.upsert(&bodies)).await;
     runtime::sqs::settle(dead_letters, &event.records, verdicts, max_receives).await
 }
 

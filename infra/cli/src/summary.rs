@@ -61,7 +61,8 @@ async fn refused(rejections: &dynamodb::Rejections<LocalClock>, clock: &LocalClo
     for (source, _) in boot::SOURCES {
         let listing = rejections.list(&workspace, &SourceId::parse(source)?, clock.now()).await?;
         let ours = |reason: &str| !matches!(reason, "identifier_limit" | "traits_overflow"); // Those events stand.
-        refused += listing.counts.iter().filter(|(reason, _)| ours(reason)).map(|(_, count)| count).sum::<u64>();
+        refused +=
+            listing.counts.iter().filter(|(reason, _)| ours(reason)).map(|(_, count)| count).sum::<u64>();
     }
     Ok(refused)
 }
@@ -69,7 +70,9 @@ async fn refused(rejections: &dynamodb::Rejections<LocalClock>, clock: &LocalClo
 impl Counted {
     fn add(&mut self, item: &HashMap<String, AttributeValue>) -> Result<(), Failed> {
         let sk = item.get("sk").and_then(|sk| sk.as_s().ok()).map(String::as_str).unwrap_or_default();
-        let Some(body) = item.get("b").and_then(|body| body.as_b().ok()).map(AsRef::as_ref) else { return Ok(()) };
+        let Some(body) = item.get("b").and_then(|body| body.as_b().ok()).map(AsRef::as_ref) else {
+            return Ok(());
+        };
         if sk == "profile" {
             self.due += u64::from(item.contains_key("due"));
             self.profile(&Profile::decode(body)?);

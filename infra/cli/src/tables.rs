@@ -11,7 +11,8 @@ use crate::output::Failed;
 
 /// Makes the tables that are not there yet.
 pub(crate) async fn create(client: &Client, tables: &[Table]) -> Result<(), Failed> {
-    let there = client.list_tables().send().await.map_err(|error| dynamodb::unavailable("ListTables", error))?;
+    let there =
+        client.list_tables().send().await.map_err(|error| dynamodb::unavailable("ListTables", error))?;
     for table in tables {
         if !there.table_names().contains(&table.name) {
             create_one(client, table).await?;
@@ -27,13 +28,13 @@ async fn create_one(client: &Client, table: &Table) -> Result<(), Failed> {
         .billing_mode(BillingMode::PayPerRequest)
         .set_key_schema(Some(schema(&table.key)?));
     for attribute in attributes(table) {
-        let definition = AttributeDefinition::builder()
-            .attribute_name(&attribute.name)
-            .attribute_type(match attribute.kind {
+        let definition = AttributeDefinition::builder().attribute_name(&attribute.name).attribute_type(
+            match attribute.kind {
                 AttributeKind::Text => ScalarAttributeType::S,
                 AttributeKind::Number => ScalarAttributeType::N,
                 AttributeKind::Binary => ScalarAttributeType::B,
-            });
+            },
+        );
         create = create.attribute_definitions(definition.build()?);
     }
     for index in &table.indexes {
@@ -65,7 +66,8 @@ fn indexed(index: &Index) -> Result<GlobalSecondaryIndex, Failed> {
 /// Every attribute that is part of a key, once.
 fn attributes(table: &Table) -> Vec<&Attribute> {
     let keys = std::iter::once(&table.key).chain(table.indexes.iter().map(|index| &index.key));
-    let mut all: Vec<&Attribute> = keys.flat_map(|key| std::iter::once(&key.hash).chain(&key.range)).collect();
+    let mut all: Vec<&Attribute> =
+        keys.flat_map(|key| std::iter::once(&key.hash).chain(&key.range)).collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all.dedup();
     all
@@ -73,7 +75,11 @@ fn attributes(table: &Table) -> Vec<&Attribute> {
 
 fn schema(key: &Key) -> Result<Vec<KeySchemaElement>, Failed> {
     let element = |attribute: &Attribute, kind| {
-        KeySchemaElement::builder().attribute_name(&attribute.name).key_type(kind).build().map_err(Failed::from)
+        KeySchemaElement::builder()
+            .attribute_name(&attribute.name)
+            .key_type(kind)
+            .build()
+            .map_err(Failed::from)
     };
     let hash = element(&key.hash, KeyType::Hash);
     let range = key.range.as_ref().map(|range| element(range, KeyType::Range));

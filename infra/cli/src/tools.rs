@@ -61,7 +61,8 @@ impl Tools {
         let mut queues = serde_json::Map::new();
         for name in self.queues.names() {
             let counts = self.queues.queue(name, self.clock.clone())?.counts().await?;
-            let counts = json!({"visible": counts.visible, "in_flight": counts.in_flight, "delayed": counts.delayed});
+            let counts =
+                json!({"visible": counts.visible, "in_flight": counts.in_flight, "delayed": counts.delayed});
             queues.insert(name.to_owned(), counts);
         }
         let mut due = 0;
@@ -73,7 +74,10 @@ impl Tools {
                 .index_name("due")
                 .select(aws_sdk_dynamodb::types::Select::Count)
                 .key_condition_expression("due_shard = :shard")
-                .expression_attribute_values(":shard", aws_sdk_dynamodb::types::AttributeValue::N(shard.to_string()));
+                .expression_attribute_values(
+                    ":shard",
+                    aws_sdk_dynamodb::types::AttributeValue::N(shard.to_string()),
+                );
             due += query.send().await.map_err(|error| dynamodb::unavailable("Query", error))?.count();
         }
         Ok(json!({"queues": queues, "due": due}))

@@ -114,11 +114,13 @@ where
         let mut arrivals = self.queue.arrivals();
         let mut is_ailing = false;
         while !*stop.borrow() {
-            arrivals.mark_unchanged(); // Before looking: what arrives from now on wakes.
+            // Both before looking: what arrives from now on wakes, and the window begins now at the latest.
+            arrivals.mark_unchanged();
+            let asked = self.queue.clock().now();
             match self.queue.receive(batch.records_left(), batch.bytes_left, None).await {
                 Ok(more) => {
                     is_ailing = false;
-                    batch.extend(more, self.queue.clock().now());
+                    batch.extend(more, asked);
                 }
                 Err(error) => {
                     // Said once, not each second that it lasts.

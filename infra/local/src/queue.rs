@@ -170,8 +170,8 @@ impl Queues {
     ///
     /// For the start of a process that alone consumes: whoever held a message
     /// is gone, so that waiting for its timeout would help nobody. The receive
-    /// stays counted, so that a message that kills the process ends as a dead
-    /// letter.
+    /// is not counted: a killed process says nothing about the messages that it
+    /// happened to hold, and the oldest would be in every killed batch.
     pub async fn release_in_flight(&self, now: Timestamp) -> Result<usize, QueueError> {
         let rows: Vec<i64> = self.0.queues.values().map(|queue| queue.row).collect();
         let now = now.millis();

@@ -53,7 +53,13 @@ impl People {
 
     /// Reads items by their keys, however many answers that takes; `pk` of
     /// each item found, with the item.
-    async fn get(&self, table: &str, sk: &str, pks: Vec<String>, read: Read) -> Result<HashMap<String, Attributes>, Unavailable> {
+    async fn get(
+        &self,
+        table: &str,
+        sk: &str,
+        pks: Vec<String>,
+        read: Read,
+    ) -> Result<HashMap<String, Attributes>, Unavailable> {
         let mut found = HashMap::new();
         for pks in pks.chunks(KEYS_MAX) {
             self.get_chunk(table, sk, pks, read, &mut found).await?;
@@ -71,12 +77,16 @@ impl People {
     ) -> Result<(), Unavailable> {
         const OPERATION: &str = "BatchGetItem";
         let keys: Vec<Attributes> = pks.iter().map(|pk| key(pk.clone(), sk)).collect();
-        let asked = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(read == Read::Consistent).build();
+        let asked = KeysAndAttributes::builder()
+            .set_keys(Some(keys))
+            .consistent_read(read == Read::Consistent)
+            .build();
         let mut asked = asked.map_err(|cause| Unavailable::new(OPERATION, cause))?;
         for _ in 0..ROUNDS_MAX {
             let answer = self.client.batch_get_item().request_items(table, asked).send().await;
             let mut answer = answer.map_err(|cause| unavailable(OPERATION, cause))?;
-            for item in answer.responses.as_mut().and_then(|tables| tables.remove(table)).unwrap_or_default() {
+            for item in answer.responses.as_mut().and_then(|tables| tables.remove(table)).unwrap_or_default()
+            {
                 found.insert(text(&item, "pk")?.to_owned(), item);
             }
             match answer.unprocessed_keys.and_then(|mut tables| tables.remove(table)) {
@@ -93,9 +103,10 @@ impl People {
             .set_condition_expression(put.condition_expression)
             .set_expression_attribute_values(put.expression_attribute_values);
         write.send().await.map(|_| ()).map_err(|error| match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(_) | PutItemError::TransactionConflictException(_)) => {
-                SaveError::Conflict
-            }
+            Some(
+                PutItemError::ConditionalCheckFailedException(_)
+                | PutItemError::TransactionConflictException(_),
+            ) => SaveError::Conflict,
             _ => unavailable("PutItem", error).into(),
         })
     }
@@ -159,7 +170,8 @@ impl ports::People for People {
             .expression_attribute_values(":from", s(&from.0))
             .expression_attribute_values(":to", s(&to.0));
         let answer = query.send().await.map_err(|cause| unavailable("Query", cause))?;
-        let next = answer.last_evaluated_key.as_ref().map(|last| text(last, "sk").map(|sk| ItemKey(sk.to_owned())));
+        let next =
+            answer.last_evaluated_key.as_ref().map(|last| text(last, "sk").map(|sk| ItemKey(sk.to_owned())));
         let items = answer.items.unwrap_or_default();
         let items = items.iter().map(|found| {
             Ok(Item { key: ItemKey(text(found, "sk")?.to_owned()), body: bytes(found, "b")?.to_vec() })
@@ -193,7 +205,8 @@ impl ports::People for People {
             None => put.condition_expression = Some("attribute_not_exists(pk)".to_owned()),
             Some(seen) => {
                 put.condition_expression = Some("b = :seen".to_owned());
-                put.expression_attribute_values = Some(HashMap::from([(":seen".to_owned(), b(seen.body.clone()))]));
+                put.expression_attribute_values =
+                    Some(HashMap::from([(":seen".to_owned(), b(seen.body.clone()))]));
             }
         }
         self.write_one(put).await
@@ -214,7 +227,12 @@ impl ports::People for People {
         self.write_all(puts).await
     }
 
-    async fn due(&self, shard: u8, now: Timestamp, limit: usize) -> Result<Vec<(WorkspaceId, ProfileId)>, Unavailable> {
+    async fn due(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(WorkspaceId, ProfileId)>, Unavailable> {
         let query = self
             .client
             .query()

@@ -70,8 +70,15 @@ pub struct Key {
 /// Reads definitions; callers keep answers for at most a minute.
 pub trait Definitions: Send + Sync {
     /// A workspace that nobody defined is `None`, not an error.
-    fn workspace(&self, id: &WorkspaceId) -> impl Future<Output = Result<Option<Workspace>, Unavailable>> + Send;
+    fn workspace(
+        &self,
+        id: &WorkspaceId,
+    ) -> impl Future<Output = Result<Option<Workspace>, Unavailable>> + Send;
 
     /// A key by its public part; a revoked one is `None`.
-    fn key(&self, workspace: &WorkspaceId, key_id: &str) -> impl Future<Output = Result<Option<Key>, Unavailable>> + Send;
+    fn key(
+        &self,
+        workspace: &WorkspaceId,
+        key_id: &str,
+    ) -> impl Future<Output = Result<Option<Key>, Unavailable>> + Send;
 }

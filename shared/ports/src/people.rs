@@ -70,32 +70,59 @@ pub struct ItemPage {
 /// Profiles, identifier rows, and the items of a profile's collection.
 pub trait People: Send + Sync {
     /// Reads identifier rows, each in the place of its key.
-    fn identities(&self, workspace: &WorkspaceId, keys: &[IdentifierKey], read: Read)
-    -> impl Future<Output = Result<Vec<Option<IdentityRow>>, Unavailable>> + Send;
+    fn identities(
+        &self,
+        workspace: &WorkspaceId,
+        keys: &[IdentifierKey],
+        read: Read,
+    ) -> impl Future<Output = Result<Vec<Option<IdentityRow>>, Unavailable>> + Send;
 
     /// Reads profile items, each in the place of its id.
-    fn profiles(&self, workspace: &WorkspaceId, ids: &[ProfileId], read: Read)
-    -> impl Future<Output = Result<Vec<Option<StoredProfile>>, Unavailable>> + Send;
+    fn profiles(
+        &self,
+        workspace: &WorkspaceId,
+        ids: &[ProfileId],
+        read: Read,
+    ) -> impl Future<Output = Result<Vec<Option<StoredProfile>>, Unavailable>> + Send;
 
     /// Reads a collection's items with `from <= key < to`, in key order,
     /// strongly consistent; one page of at most 1 MB.
-    fn items(&self, workspace: &WorkspaceId, id: ProfileId, from: &ItemKey, to: &ItemKey)
-    -> impl Future<Output = Result<ItemPage, Unavailable>> + Send;
+    fn items(
+        &self,
+        workspace: &WorkspaceId,
+        id: ProfileId,
+        from: &ItemKey,
+        to: &ItemKey,
+    ) -> impl Future<Output = Result<ItemPage, Unavailable>> + Send;
 
     /// Puts items that are true whatever else happens; repeating it changes nothing.
-    fn put(&self, workspace: &WorkspaceId, id: ProfileId, items: &[Item])
-    -> impl Future<Output = Result<(), Unavailable>> + Send;
+    fn put(
+        &self,
+        workspace: &WorkspaceId,
+        id: ProfileId,
+        items: &[Item],
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 
     /// Writes an item if it still has the body that was read (`None`: if there is none).
-    fn replace(&self, workspace: &WorkspaceId, id: ProfileId, seen: Option<&Item>, next: &Item)
-    -> impl Future<Output = Result<(), SaveError>> + Send;
+    fn replace(
+        &self,
+        workspace: &WorkspaceId,
+        id: ProfileId,
+        seen: Option<&Item>,
+        next: &Item,
+    ) -> impl Future<Output = Result<(), SaveError>> + Send;
 
     /// Writes a profile, its claims and the items that travel with it, on the
     /// condition that nothing that was read has changed.
-    fn save(&self, workspace: &WorkspaceId, save: Save) -> impl Future<Output = Result<(), SaveError>> + Send;
+    fn save(&self, workspace: &WorkspaceId, save: Save)
+    -> impl Future<Output = Result<(), SaveError>> + Send;
 
     /// All profiles of one shard that were due at `now` or before, from the
     /// oldest, at most `limit`. The index may lag behind the profiles.
-    fn due(&self, shard: u8, now: Timestamp, limit: usize)
-    -> impl Future<Output = Result<Vec<(WorkspaceId, ProfileId)>, Unavailable>> + Send;
+    fn due(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<(WorkspaceId, ProfileId)>, Unavailable>> + Send;
 }

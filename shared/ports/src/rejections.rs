@@ -20,8 +20,18 @@ pub struct Listing {
 /// Keeps refused events: bounded a source a minute, the rest counted.
 pub trait Rejections: Send + Sync {
     /// Records the refusals of one request; repeating it only repeats counts.
-    fn record(&self, workspace: &WorkspaceId, source: &SourceId, refused: &[Rejection]) -> impl Future<Output = Result<(), Unavailable>> + Send;
+    fn record(
+        &self,
+        workspace: &WorkspaceId,
+        source: &SourceId,
+        refused: &[Rejection],
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 
     /// Lists the refusals of one UTC day that holds `day`.
-    fn list(&self, workspace: &WorkspaceId, source: &SourceId, day: Timestamp) -> impl Future<Output = Result<Listing, Unavailable>> + Send;
+    fn list(
+        &self,
+        workspace: &WorkspaceId,
+        source: &SourceId,
+        day: Timestamp,
+    ) -> impl Future<Output = Result<Listing, Unavailable>> + Send;
 }

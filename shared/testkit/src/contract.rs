@@ -1,7 +1,12 @@
 //! What every implementation of a port promises, as checks to call in a test.
 //!
 //! A check panics where a promise is broken, with the promise in its message.
-#![expect(clippy::panic, clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken promise has to fail the test that asked")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a broken promise has to fail the test that asked"
+)]
 
 pub mod people;
 pub mod queue;

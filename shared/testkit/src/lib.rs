@@ -13,8 +13,8 @@ pub mod faults;
 pub mod contract;
 
 pub use definitions::MemoryDefinitions;
-pub use idempotency::MemoryIdempotency;
 pub use faults::{Fault, Faulty};
+pub use idempotency::MemoryIdempotency;
 pub use people::MemoryPeople;
 pub use queue::MemoryQueue;
 pub use rejections::MemoryRejections;

@@ -153,6 +153,9 @@ mod tests {
 
     #[test]
     fn memory_keeps_the_contract_of_people() {
-        futures_util::future::FutureExt::now_or_never(crate::contract::people::check(&MemoryPeople::default())).unwrap();
+        futures_util::future::FutureExt::now_or_never(crate::contract::people::check(
+            &MemoryPeople::default(),
+        ))
+        .unwrap();
     }
 }

@@ -59,9 +59,7 @@ fn deliver(people: &MemoryPeople, records: &[String], end: Option<(usize, End)>)
             break;
         }
     }
-    drop(running);
-    let calls = log.lock().unwrap().clone();
-    calls
+    log.lock().unwrap().clone()
 }
 
 /// The batches of one scenario: what came before, and the batch under test.
@@ -118,7 +116,11 @@ fn a_crash_at_any_call_then_redelivery_gives_what_a_sequential_fold_gives() {
             let people = prepared(&scenario);
             deliver(&people, &scenario.batch, Some((place, end)));
             assert_eq!(oracle::invariants(&people.tables()), Ok(()), "{end:?} at call {place}");
-            assert_eq!(oracle::check(&settled(&people, &scenario), &scenario.events), Ok(()), "{end:?} at call {place}");
+            assert_eq!(
+                oracle::check(&settled(&people, &scenario), &scenario.events),
+                Ok(()),
+                "{end:?} at call {place}"
+            );
         }
     }
     println!("{count} calls, {} crash points", count * ENDS.len());
@@ -139,7 +141,11 @@ fn a_crash_at_any_call_of_the_first_try_and_any_of_the_second_is_mended_by_the_t
                 people.alter(|fresh| *fresh = tables.clone());
                 deliver(&people, &scenario.batch, Some((second, second_end)));
                 let checked = oracle::check(&settled(&people, &scenario), &scenario.events);
-                assert_eq!(checked, Ok(()), "{first_end:?} at call {first}, then {second_end:?} at call {second}");
+                assert_eq!(
+                    checked,
+                    Ok(()),
+                    "{first_end:?} at call {first}, then {second_end:?} at call {second}"
+                );
                 pairs += 1;
             }
         }
@@ -153,7 +159,8 @@ fn the_running_future_is_dropped_where_the_test_says() {
     let (stage, log) = stage(&prepared(&scenario), None);
     let bodies: Vec<&str> = scenario.batch.iter().map(String::as_str).collect();
     let mut running = std::pin::pin!(stage.upsert(&bodies));
-    let mut poll = || matches!(running.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(_));
+    let mut poll =
+        || matches!(running.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(_));
     assert!(!poll());
     assert_eq!(log.lock().unwrap().len(), 0, "after one poll the first call is not made");
     assert!(!poll());

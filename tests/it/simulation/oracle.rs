@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::event::{Event, EventKind};
 use domain::identifier::Identifier;
 use domain::key::ProfileId;
+use domain::profile::ledger::Ledger;
+use domain::profile::outbox::Outbox;
 use domain::profile::stored::Owner;
 use domain::profile::{Profile, group, page};
 use testkit::people::Tables;
@@ -47,8 +49,8 @@ impl Union {
 /// The part of a profile that is a fold of events, up to its id.
 fn told(profile: &Profile) -> impl PartialEq + std::fmt::Debug + use<> {
     Profile {
-        ledger: Default::default(),
-        outbox: Default::default(),
+        ledger: Ledger::default(),
+        outbox: Outbox::default(),
         ties: BTreeSet::new(),
         seed: None,
         ..profile.clone()
@@ -78,7 +80,8 @@ pub(crate) fn invariants(tables: &Tables) -> Result<(), String> {
         }
         for (identifier, held) in &profile.identifiers {
             let row = tables.identities.get(&(workspace(), key().identifier(&workspace(), identifier)));
-            let right = row.is_some_and(|row| row.owner == Owner::Profile(*id) && row.generation == held.generation);
+            let right =
+                row.is_some_and(|row| row.owner == Owner::Profile(*id) && row.generation == held.generation);
             if !right {
                 return Err(format!("a row does not point to profile {id}, which holds its identifier"));
             }
@@ -149,7 +152,11 @@ fn one_person(
 }
 
 /// Every event stands on a page of a collection whose ledger proves it.
-fn timelines(tables: &Tables, profiles: &BTreeMap<ProfileId, Profile>, events: &[Event]) -> Result<(), String> {
+fn timelines(
+    tables: &Tables,
+    profiles: &BTreeMap<ProfileId, Profile>,
+    events: &[Event],
+) -> Result<(), String> {
     let mut shown = BTreeSet::new();
     for (id, profile) in profiles {
         let mut proven: BTreeSet<_> = profile.ledger.entries().iter().map(|entry| entry.name).collect();
@@ -162,7 +169,11 @@ fn timelines(tables: &Tables, profiles: &BTreeMap<ProfileId, Profile>, events: &
         }
     }
     let all: BTreeSet<_> = events.iter().map(|event| event.name(&key())).collect();
-    if shown == all { Ok(()) } else { Err(format!("{} of {} events are on timelines", shown.len(), all.len())) }
+    if shown == all {
+        Ok(())
+    } else {
+        Err(format!("{} of {} events are on timelines", shown.len(), all.len()))
+    }
 }
 
 fn groups(tables: &Tables, events: &[Event]) -> Result<(), String> {
@@ -176,7 +187,12 @@ fn groups(tables: &Tables, events: &[Event]) -> Result<(), String> {
     if found == expected { Ok(()) } else { Err("the group's traits differ".to_owned()) }
 }
 
-fn items<'a>(tables: &'a Tables, id: ProfileId, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a [u8])> {
-    let of_profile = tables.items.iter().filter(move |((_, owner, key), _)| *owner == id && key.0.starts_with(prefix));
+fn items<'a>(
+    tables: &'a Tables,
+    id: ProfileId,
+    prefix: &'a str,
+) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+    let of_profile =
+        tables.items.iter().filter(move |((_, owner, key), _)| *owner == id && key.0.starts_with(prefix));
     of_profile.map(|((_, _, key), body)| (key.0.as_str(), body.as_slice()))
 }

@@ -84,7 +84,12 @@ impl People for Panicking {
         self.people.save(workspace, save).await
     }
 
-    async fn due(&self, shard: u8, now: Timestamp, limit: usize) -> Result<Vec<(WorkspaceId, ProfileId)>, Unavailable> {
+    async fn due(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(WorkspaceId, ProfileId)>, Unavailable> {
         self.people.due(shard, now, limit).await
     }
 }

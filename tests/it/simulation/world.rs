@@ -55,7 +55,12 @@ pub(crate) fn workspace() -> WorkspaceId {
 /// No limit is hit, so that the partition may not depend on order.
 pub(crate) fn definitions() -> MemoryDefinitions {
     let definitions = MemoryDefinitions::default();
-    let source = |name: &str| Source { id: SourceId::parse(name).unwrap(), region: None, origins: Vec::new(), rate: 1_000 };
+    let source = |name: &str| Source {
+        id: SourceId::parse(name).unwrap(),
+        region: None,
+        origins: Vec::new(),
+        rate: 1_000,
+    };
     let rules = Rules { limits: Vec::new(), limit_default: 1_000, ..Rules::default() };
     definitions.define(Workspace { id: workspace(), rules, sources: vec![source("web"), source("crm")] });
     definitions
@@ -78,7 +83,8 @@ pub(crate) fn pick(chance: &SeededEntropy, length: usize) -> usize {
 pub(crate) fn event(chance: &SeededEntropy, number: usize) -> Event {
     let person = draw(chance, 3);
     let mut identifiers = Vec::new();
-    let mut add = |kind: &str, value: String| identifiers.push(Identifier::parse(kind, &value, None).unwrap());
+    let mut add =
+        |kind: &str, value: String| identifiers.push(Identifier::parse(kind, &value, None).unwrap());
     match draw(chance, 10) {
         0..=3 => add("anonymous_id", format!("a{person}{}", draw(chance, 2))),
         4..=6 => add("user_id", format!("u{person}")),
@@ -117,12 +123,18 @@ pub(crate) fn event(chance: &SeededEntropy, number: usize) -> Event {
 
 fn payload(chance: &SeededEntropy) -> (EventKind, serde_json::Value) {
     match draw(chance, 6) {
-        0 => (EventKind::Identify, json!({"traits": {"plan": draw(chance, 3), "address": {"city": draw(chance, 2)}}})),
+        0 => (
+            EventKind::Identify,
+            json!({"traits": {"plan": draw(chance, 3), "address": {"city": draw(chance, 2)}}}),
+        ),
         1 => (EventKind::Identify, json!({"traits": {"plan": null, "address": "none"}})),
         2 => (EventKind::Page, json!({"context": {"campaign": {"name": format!("c{}", draw(chance, 3))}}})),
         3 => (EventKind::Group, json!({"groupId": "g", "traits": {"size": draw(chance, 5)}})),
         4 => (EventKind::Alias, json!({})),
-        _ => (EventKind::Track, json!({"event": "Order Completed", "properties": {"revenue": draw(chance, 1_000)}})),
+        _ => (
+            EventKind::Track,
+            json!({"event": "Order Completed", "properties": {"revenue": draw(chance, 1_000)}}),
+        ),
     }
 }
 
@@ -175,7 +187,8 @@ impl<X: Conduct> World<X> {
         for event in &self.events {
             match draw(&self.chance, 6) {
                 0 => soon.push(retry_of(event, 1_000 + i64::try_from(draw(&self.chance, 300_000)).unwrap())),
-                1 => late.push(retry_of(event, i64::try_from(draw(&self.chance, 30)).unwrap() * Timestamp::DAY)),
+                1 => late
+                    .push(retry_of(event, i64::try_from(draw(&self.chance, 30)).unwrap() * Timestamp::DAY)),
                 _ => (),
             }
         }
@@ -243,10 +256,13 @@ impl<X: Conduct> World<X> {
         if draw(&self.chance, 50) == 0 {
             self.clock.advance(20_000);
             let stage = Arc::clone(&self.stage);
-            self.live.push((Vec::new(), Box::pin(async move {
-                // A sweep that fails is followed by the next one.
-                stage.writer.sweep().await.map_or_else(|_| Vec::new(), |_| Vec::new())
-            })));
+            self.live.push((
+                Vec::new(),
+                Box::pin(async move {
+                    // A sweep that fails is followed by the next one.
+                    stage.writer.sweep().await.map_or_else(|_| Vec::new(), |_| Vec::new())
+                }),
+            ));
         }
         self.poll(place);
     }
@@ -267,15 +283,20 @@ impl<X: Conduct> World<X> {
         }
         let stage = Arc::clone(&self.stage);
         let bodies = records.clone();
-        self.live.push((records, Box::pin(async move {
-            let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
-            stage.upsert(&bodies).await
-        })));
+        self.live.push((
+            records,
+            Box::pin(async move {
+                let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
+                stage.upsert(&bodies).await
+            }),
+        ));
     }
 
     fn poll(&mut self, place: usize) {
         let Some((_, running)) = self.live.get_mut(place) else { return };
-        let Poll::Ready(verdicts) = running.as_mut().poll(&mut Context::from_waker(Waker::noop())) else { return };
+        let Poll::Ready(verdicts) = running.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
+            return;
+        };
         let (records, _) = self.live.swap_remove(place);
         for (record, verdict) in records.into_iter().zip(verdicts) {
             if verdict.is_err() {

@@ -346,9 +346,14 @@ pub(super) fn hide_until(db: &Connection, held: Held, until: i64, now: i64) -> r
     Ok(hidden > 0)
 }
 
-/// Makes all that is in flight visible, whoever held it.
+/// Makes all that is in flight visible, whoever held it, as if it had not been
+/// received.
 pub(super) fn release(db: &Connection, queue: i64, now: i64) -> rusqlite::Result<usize> {
-    db.execute("UPDATE message SET visible = ?2 WHERE queue = ?1 AND visible > ?2 AND taken", (queue, now))
+    db.execute(
+        "UPDATE message SET visible = ?2, receives = max(receives - 1, 0)
+         WHERE queue = ?1 AND visible > ?2 AND taken",
+        (queue, now),
+    )
 }
 
 /// Visible, in flight, delayed.

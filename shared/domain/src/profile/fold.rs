@@ -142,7 +142,9 @@ fn amount(value: &Value) -> Option<i128> {
 fn code(currency: Option<&Value>) -> String {
     match currency {
         None | Some(Value::Null) => "USD".to_owned(),
-        Some(Value::String(code)) if code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
+        Some(Value::String(code))
+            if code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_alphabetic()) =>
+        {
             code.to_ascii_uppercase()
         }
         Some(_) => "XXX".to_owned(),

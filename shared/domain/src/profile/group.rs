@@ -25,7 +25,8 @@ pub fn described(event: &Event) -> Option<String> {
         return None;
     }
     let payload: serde_json::Map<_, _> = serde_json::from_str(&event.payload).ok()?;
-    let says = payload.get("traits").and_then(serde_json::Value::as_object).is_some_and(|map| !map.is_empty());
+    let says =
+        payload.get("traits").and_then(serde_json::Value::as_object).is_some_and(|map| !map.is_empty());
     fold::group_id(&payload).filter(|_| says)
 }
 

@@ -35,7 +35,9 @@ pub enum Known {
     Applied,
     New,
     /// It may stand on a page; all pages from this time on must be read.
-    AskPages { from: Timestamp },
+    AskPages {
+        from: Timestamp,
+    },
 }
 
 impl Ledger {

@@ -114,8 +114,18 @@ impl Profile {
             traits: pack_traits(&self.traits, base, &sources),
             sources,
             groups: self.groups.iter().cloned().collect(),
-            kinds: self.counters.kinds.iter().map(|(kind, count)| (number(*kind), pack(*count, base))).collect(),
-            names: self.counters.names.iter().map(|(name, count)| (name.clone(), pack(*count, base))).collect(),
+            kinds: self
+                .counters
+                .kinds
+                .iter()
+                .map(|(kind, count)| (number(*kind), pack(*count, base)))
+                .collect(),
+            names: self
+                .counters
+                .names
+                .iter()
+                .map(|(name, count)| (name.clone(), pack(*count, base)))
+                .collect(),
             other_names: pack(self.counters.other_names, base),
             revenue: self
                 .counters

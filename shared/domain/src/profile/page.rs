@@ -93,7 +93,8 @@ pub fn read_ledger(body: &[u8]) -> Result<BTreeSet<EventName>, Corrupt> {
 /// Reads a ledger page with the times that its events' copies share.
 pub fn read_ledger_entries(body: &[u8]) -> Result<Vec<Entry>, Corrupt> {
     let packed: Vec<PackedEntry> = packed::decode(body)?;
-    let entry = |(at, name)| Entry { at: Timestamp::from_millis(at), name: EventName(u64::from_le_bytes(name)) };
+    let entry =
+        |(at, name)| Entry { at: Timestamp::from_millis(at), name: EventName(u64::from_le_bytes(name)) };
     Ok(packed.into_iter().map(entry).collect())
 }
 
@@ -149,4 +150,3 @@ fn compress(bytes: &[u8]) -> Vec<u8> {
 fn decompress(body: &[u8]) -> Result<Vec<u8>, Corrupt> {
     zstd::bulk::decompress(body, UNPACKED_MAX).map_err(|_| Corrupt::Bytes)
 }
-

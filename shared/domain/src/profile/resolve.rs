@@ -84,9 +84,22 @@ enum Stop {
 }
 
 /// Plans the events of one workspace in one batch.
-pub fn plan(key: &IdKey, workspace: &WorkspaceId, rules: &Rules, events: &[&Event], known: &Known) -> Result<Plan, Needs> {
-    let mut planner =
-        Planner { key, workspace, rules, known, needs: Needs::default(), taken: HashMap::new(), plan: Plan::default() };
+pub fn plan(
+    key: &IdKey,
+    workspace: &WorkspaceId,
+    rules: &Rules,
+    events: &[&Event],
+    known: &Known,
+) -> Result<Plan, Needs> {
+    let mut planner = Planner {
+        key,
+        workspace,
+        rules,
+        known,
+        needs: Needs::default(),
+        taken: HashMap::new(),
+        plan: Plan::default(),
+    };
     // What ties identifiers together goes first, so that fewer profiles are
     // made only to be tied.
     let mut order: Vec<(usize, &Event)> = events.iter().copied().enumerate().collect();
@@ -147,7 +160,13 @@ impl Planner<'_> {
     /// The profile that takes a new home: that of the strongest other
     /// identifier, or a new one. Where a limit would break, the weakest
     /// identifier is left out and resolution tried again; says how many stay.
-    fn home_for(&mut self, home: &Identifier, generation: u32, others: &[Identifier], event: &Event) -> Result<(ProfileId, usize), Stop> {
+    fn home_for(
+        &mut self,
+        home: &Identifier,
+        generation: u32,
+        others: &[Identifier],
+        event: &Event,
+    ) -> Result<(ProfileId, usize), Stop> {
         for kept in (0..=others.len()).rev() {
             match self.first_owner(others.iter().take(kept), event)? {
                 None => {
@@ -161,7 +180,11 @@ impl Planner<'_> {
         Err(Stop::Unfolded(Unfolded::Stale)) // Not reached: with none kept there is no owner.
     }
 
-    fn first_owner<'b>(&mut self, others: impl Iterator<Item = &'b Identifier>, event: &Event) -> Result<Option<ProfileId>, Stop> {
+    fn first_owner<'b>(
+        &mut self,
+        others: impl Iterator<Item = &'b Identifier>,
+        event: &Event,
+    ) -> Result<Option<ProfileId>, Stop> {
         for other in others {
             if let Whose::Profile(owner) = self.standing(other, event)? {
                 self.confirm(owner, other)?;
@@ -171,7 +194,13 @@ impl Planner<'_> {
         Ok(None)
     }
 
-    fn attach(&mut self, target: ProfileId, place: usize, event: &Event, other: &Identifier) -> Result<(), Stop> {
+    fn attach(
+        &mut self,
+        target: ProfileId,
+        place: usize,
+        event: &Event,
+        other: &Identifier,
+    ) -> Result<(), Stop> {
         if self.holds(target, other) {
             return Ok(());
         }
@@ -231,8 +260,14 @@ impl Planner<'_> {
             return Err(Stop::Need);
         };
         match profile {
-            Some(profile) if profile.standing == Standing::Erased => Err(Stop::Unfolded(Unfolded::BeingErased)),
-            Some(profile) if profile.identifiers.get(identifier).map(|held| held.generation) == generation => Ok(()),
+            Some(profile) if profile.standing == Standing::Erased => {
+                Err(Stop::Unfolded(Unfolded::BeingErased))
+            }
+            Some(profile)
+                if profile.identifiers.get(identifier).map(|held| held.generation) == generation =>
+            {
+                Ok(())
+            }
             Some(_) | None => Err(Stop::Unfolded(Unfolded::Stale)),
         }
     }
@@ -255,7 +290,13 @@ impl Planner<'_> {
         of_kind < self.rules.limit(kind) && all < IDENTIFIERS_MAX
     }
 
-    fn claim(&mut self, target: ProfileId, identifier: &Identifier, generation: u32, seen: Option<IdentityRow>) {
+    fn claim(
+        &mut self,
+        target: ProfileId,
+        identifier: &Identifier,
+        generation: u32,
+        seen: Option<IdentityRow>,
+    ) {
         self.taken.insert(identifier.clone(), target);
         let claim = NewClaim { identifier: identifier.clone(), generation, seen };
         self.group(target).claims.push(claim);

@@ -50,11 +50,26 @@ fn telling() -> Vec<Event> {
     use EventKind::{Group, Identify, Page, Track};
     let campaign = |name: &str| json!({"context": {"campaign": {"name": name}}});
     vec![
-        event("1", Identify, 10, &json!({"traits": {"plan": "free", "address": {"city": "Omsk", "zip": "1"}}})),
+        event(
+            "1",
+            Identify,
+            10,
+            &json!({"traits": {"plan": "free", "address": {"city": "Omsk", "zip": "1"}}}),
+        ),
         event("2", Identify, 10, &json!({"traits": {"plan": "paid", "address": "unknown"}})),
-        event("3", Identify, 20, &json!({"traits": {"address": {"city": null, "street": {"name": "Lenina"}}}})),
+        event(
+            "3",
+            Identify,
+            20,
+            &json!({"traits": {"address": {"city": null, "street": {"name": "Lenina"}}}}),
+        ),
         event("4", Identify, 15, &json!({"traits": {"plan": null, "address": {"street": "Mira"}}})),
-        event("5", Track, 12, &json!({"event": "Order Completed", "properties": {"revenue": 0.1, "currency": "rub"}})),
+        event(
+            "5",
+            Track,
+            12,
+            &json!({"event": "Order Completed", "properties": {"revenue": 0.1, "currency": "rub"}}),
+        ),
         event("6", Page, 11, &campaign("spring")),
         event("7", Group, 30, &json!({"groupId": 42, "context": {"campaign": {"name": "none"}}})),
     ]
@@ -184,9 +199,19 @@ fn an_item_of_a_newer_build_is_told_from_a_broken_one() {
 #[test]
 fn sums_are_exact_decimals() {
     let order = |id: &str, revenue: serde_json::Value| {
-        event(id, EventKind::Track, 1, &json!({"event": "Order Completed", "properties": {"revenue": revenue, "currency": "EUR"}}))
+        event(
+            id,
+            EventKind::Track,
+            1,
+            &json!({"event": "Order Completed", "properties": {"revenue": revenue, "currency": "EUR"}}),
+        )
     };
-    let events = [order("1", json!(0.1)), order("2", json!(0.2)), order("3", json!("1e-9")), order("4", json!("much"))];
+    let events = [
+        order("1", json!(0.1)),
+        order("2", json!(0.2)),
+        order("3", json!("1e-9")),
+        order("4", json!("much")),
+    ];
     let profile = fold(&events);
     assert_eq!(profile.counters.revenue["EUR"].decimal(), "0.300000001");
     assert_eq!(profile.counters.revenue["EUR"].count, 3);
@@ -194,7 +219,9 @@ fn sums_are_exact_decimals() {
 
 #[test]
 fn first_touch_is_the_earliest_event_and_not_the_first_to_arrive() {
-    let visit = |id: &str, at: i64, name: &str| event(id, EventKind::Page, at, &json!({"context": {"campaign": {"name": name}}}));
+    let visit = |id: &str, at: i64, name: &str| {
+        event(id, EventKind::Page, at, &json!({"context": {"campaign": {"name": name}}}))
+    };
     let profile = fold(&[visit("1", 50, "second"), visit("2", 10, "first"), visit("3", 90, "last")]);
     assert_eq!(profile.campaigns.first.unwrap().1["name"], "first");
     assert_eq!(profile.campaigns.last.unwrap().1["name"], "last");

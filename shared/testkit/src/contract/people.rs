@@ -66,14 +66,17 @@ async fn what_travels_together_is_written_whole_or_not_at_all<P: People>(people:
     let ws = workspace(WS);
     let key = IdentifierKey::from_bytes([2; 16]);
     let claim = Claim { key, seen: None, row: row(2, 0) };
-    let whole = Save { claims: vec![claim], with: vec![item("page#1", b"one")], ..save(2, None, &stored(1, None)) };
+    let whole =
+        Save { claims: vec![claim], with: vec![item("page#1", b"one")], ..save(2, None, &stored(1, None)) };
     people.save(&ws, whole.clone()).await.unwrap();
     let late = Save { id: id(3), with: vec![item("page#1", b"lost")], ..whole };
     conflicts(&people.save(&ws, late).await);
     assert_eq!(people.profiles(&ws, &[id(2), id(3)], Read::Consistent).await.unwrap()[1], None);
     let all = |number| {
         let ws = ws.clone();
-        async move { people.items(&ws, id(number), &ItemKey("page#".into()), &ItemKey("page#~".into())).await.unwrap() }
+        async move {
+            people.items(&ws, id(number), &ItemKey("page#".into()), &ItemKey("page#~".into())).await.unwrap()
+        }
     };
     assert_eq!(all(2).await.items, [item("page#1", b"one")]);
     assert!(all(3).await.items.is_empty());
@@ -85,10 +88,19 @@ async fn a_claim_holds_only_if_the_row_still_is_what_was_read<P: People>(people:
     let claim = |seen, row| vec![Claim { key, seen, row }];
     let erased = IdentityRow { owner: Owner::Erased(Timestamp::from_millis(77)), generation: 1 };
     people.save(&ws, Save { claims: claim(None, erased), ..save(4, None, &stored(1, None)) }).await.unwrap();
-    conflicts(&people.save(&ws, Save { claims: claim(None, row(5, 0)), ..save(5, None, &stored(1, None)) }).await);
+    conflicts(
+        &people.save(&ws, Save { claims: claim(None, row(5, 0)), ..save(5, None, &stored(1, None)) }).await,
+    );
     let other = IdentityRow { generation: 0, ..erased };
-    conflicts(&people.save(&ws, Save { claims: claim(Some(other), row(5, 2)), ..save(5, None, &stored(1, None)) }).await);
-    people.save(&ws, Save { claims: claim(Some(erased), row(5, 2)), ..save(5, None, &stored(1, None)) }).await.unwrap();
+    conflicts(
+        &people
+            .save(&ws, Save { claims: claim(Some(other), row(5, 2)), ..save(5, None, &stored(1, None)) })
+            .await,
+    );
+    people
+        .save(&ws, Save { claims: claim(Some(erased), row(5, 2)), ..save(5, None, &stored(1, None)) })
+        .await
+        .unwrap();
     assert_eq!(people.identities(&ws, &[key], Read::Consistent).await.unwrap(), [Some(row(5, 2))]);
 }
 
@@ -154,7 +166,9 @@ async fn many_are_read_in_the_order_asked<P: People>(people: &P) {
     }
     let ids: Vec<ProfileId> = (0..160).rev().chain([5, 5]).map(id).collect();
     let found = people.profiles(&ws, &ids, Read::Eventual).await.unwrap();
-    let counters: Vec<Option<u64>> = found.iter().map(|one| one.as_ref().map(|one| one.version.counter)).collect();
-    let expected = (0..160_u64).rev().map(|number| (number < 150).then_some(number)).chain([Some(5), Some(5)]);
+    let counters: Vec<Option<u64>> =
+        found.iter().map(|one| one.as_ref().map(|one| one.version.counter)).collect();
+    let expected =
+        (0..160_u64).rev().map(|number| (number < 150).then_some(number)).chain([Some(5), Some(5)]);
     assert_eq!(counters, expected.collect::<Vec<_>>());
 }

@@ -79,9 +79,13 @@ fn a_ledger_page_is_found_from_every_time_on_it() {
     for entry in &spilled {
         let (from, to) = page::ledger_range(3, entry.at);
         let found = pages.iter().filter(|item| item.key >= from && item.key < to);
-        let names: BTreeSet<EventName> = found.flat_map(|item| page::read_ledger(&item.body).unwrap()).collect();
+        let names: BTreeSet<EventName> =
+            found.flat_map(|item| page::read_ledger(&item.body).unwrap()).collect();
         assert!(names.contains(&entry.name));
     }
     let (from, to) = page::ledger_range(4, at(0));
-    assert!(!pages.iter().any(|item| item.key >= from && item.key < to), "pages of another epoch are invisible");
+    assert!(
+        !pages.iter().any(|item| item.key >= from && item.key < to),
+        "pages of another epoch are invisible"
+    );
 }

@@ -7,10 +7,10 @@ use serde_json::json;
 use super::{event, key};
 use crate::event::{ClientTime, Event, EventKind};
 use crate::identifier::Identifier;
+use crate::key::ProfileId;
 use crate::profile::resolve::{Known, Plan, Unfolded, plan};
 use crate::profile::stored::{IdentityRow, Owner};
 use crate::profile::{Held, Profile};
-use crate::key::ProfileId;
 use crate::rejection::Reason;
 use crate::rules::Rules;
 use crate::time::Timestamp;
@@ -76,7 +76,8 @@ fn what_is_not_known_is_asked_for_and_nothing_more() {
     let rows_only = Known { rows: known.rows.clone(), ..Known::default() };
     let needs = plan(&key(), &workspace(), &Rules::default(), &[&event], &rows_only).unwrap_err();
     assert_eq!(needs.profiles, BTreeSet::from([profile_of("user_id:u")]));
-    let home_only = Known { rows: [(id("user_id:u"), known.rows[&id("user_id:u")])].into(), profiles: known.profiles };
+    let home_only =
+        Known { rows: [(id("user_id:u"), known.rows[&id("user_id:u")])].into(), profiles: known.profiles };
     let plan = plan(&key(), &workspace(), &Rules::default(), &[&event], &home_only).unwrap();
     assert_eq!(plan.groups.len(), 1, "a profile that holds the others saves the reading of their rows");
 }
@@ -90,7 +91,11 @@ fn two_racing_creators_make_the_same_profile() {
 
 #[test]
 fn a_batch_that_makes_a_new_person_makes_one() {
-    let events = [carrying("1", &["anonymous_id:a"]), carrying("2", &["user_id:u"]), carrying("3", &["user_id:u", "anonymous_id:a"])];
+    let events = [
+        carrying("1", &["anonymous_id:a"]),
+        carrying("2", &["user_id:u"]),
+        carrying("3", &["user_id:u", "anonymous_id:a"]),
+    ];
     let plan = planned(Known::default(), &events.iter().collect::<Vec<_>>());
     assert_eq!(plan.groups.len(), 1);
     assert_eq!(plan.groups.values().next().unwrap().events, [0, 1, 2]);
@@ -152,7 +157,10 @@ fn rule_13_an_identifier_that_was_cut_off_makes_another_profile() {
 #[test]
 fn rule_13_a_row_that_its_profile_does_not_confirm_is_read_again() {
     let mut known = store(&[&["user_id:u"]]);
-    known.rows.insert(id("user_id:u"), Some(IdentityRow { owner: Owner::Profile(profile_of("user_id:u")), generation: 1 }));
+    known.rows.insert(
+        id("user_id:u"),
+        Some(IdentityRow { owner: Owner::Profile(profile_of("user_id:u")), generation: 1 }),
+    );
     let plan = planned(known, &[&carrying("1", &["user_id:u"])]);
     assert_eq!(plan.unfolded, [(0, Unfolded::Stale)]);
 }
