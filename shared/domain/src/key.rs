@@ -25,7 +25,7 @@ impl IdKey {
 
     pub fn new(secret: [u8; Self::LENGTH]) -> Self {
         let derived = mac(&secret, &[b"event names"]);
-        let [low, high] = halves(derived).map(u64::from_be_bytes);
+        let [low, high] = halves(derived).map(u64::from_le_bytes);
         Self { secret, names: (low, high) }
     }
 
