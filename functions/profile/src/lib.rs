@@ -9,6 +9,7 @@ pub mod conduct;
 pub mod definitions;
 pub mod wire;
 pub mod stage;
+pub mod batch;
 pub mod load;
 pub mod upsert;
 pub mod write;

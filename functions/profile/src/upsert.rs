@@ -1,29 +1,38 @@
 //! From a batch of queue records to one verdict a record.
+//!
+//! A batch is folded slice by slice, each of so many people: that bounds the
+//! memory it takes, and a batch that is too large for the time it has still
+//! ends with what was done, the rest going back to the queue.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use domain::event::Event;
+use domain::identifier::Identifier;
 use domain::key::ProfileId;
 use domain::message::Message;
 use domain::profile::resolve::{Group, Plan, Unfolded};
 use domain::rejection::{Reason, Rejection};
+use domain::time::Timestamp;
 use domain::workspace::WorkspaceId;
 use futures_util::StreamExt as _;
 use ports::definitions::Workspace;
 use ports::people::Read;
 use ports::{Clock, Definitions, Entropy, People, Rejections};
 use runtime::failure::{Failure, chain};
-use runtime::guard;
+use runtime::{decision, guard};
 
 use crate::conduct::{Conduct, Verdicts};
-use crate::write::{Batch, Written};
+use crate::write::{Batch, Brought, Written};
 use crate::{Stage, load, wire};
 
 /// Lost races after which a batch's events go back to the queue.
 pub const ATTEMPTS_MAX: usize = 8;
 /// People written at once: enough to hide the store's latency.
 const WRITES_AT_ONCE: usize = 16;
+/// People of a slice. Their profiles are held together, 300 KB each at most,
+/// and are read by a few calls.
+const SLICE_PEOPLE: usize = 200;
 
 #[derive(Debug, thiserror::Error)]
 enum Waits {
@@ -31,12 +40,12 @@ enum Waits {
     Contended,
     #[error("the event's profile is being erased")]
     BeingErased,
+    #[error("the batch held more than there was time for")]
+    OutOfTime,
 }
 
 /// The messages of one workspace, each with the place of its record.
 type Received = (Option<Arc<Workspace>>, Vec<(usize, Message)>);
-/// An event and the record that brought it.
-type Brought<'a> = (usize, &'a Event);
 /// What became of a record's event; a record fails if one of its events does.
 type Outcome = (usize, Result<(), Failure>);
 
@@ -50,7 +59,8 @@ where
     X: Conduct,
 {
     /// Folds the events of all bodies; a verdict for each, in their order.
-    pub async fn upsert(&self, bodies: &[&str]) -> Vec<Result<(), Failure>> {
+    /// After `until` nobody's write is begun.
+    pub async fn upsert(&self, bodies: &[&str], until: Timestamp) -> Vec<Result<(), Failure>> {
         let mut verdicts: Vec<Result<(), Failure>> = bodies.iter().map(|_| Ok(())).collect();
         let mut workspaces: BTreeMap<WorkspaceId, Received> = BTreeMap::new();
         for (record, body) in bodies.iter().enumerate() {
@@ -65,8 +75,11 @@ where
         }
         for (workspace, messages) in workspaces.values() {
             let Some(workspace) = workspace else { continue };
-            for (record, outcome) in self.fold_all(workspace, messages).await {
-                note(&mut verdicts, record, outcome);
+            let events: Vec<Brought<'_>> = messages.iter().flat_map(brought).collect();
+            for slice in slices(&events) {
+                for (record, outcome) in self.fold_slice(workspace, &slice, until).await {
+                    note(&mut verdicts, record, outcome);
+                }
             }
         }
         if X::VERDICTS == Verdicts::OneIgnored
@@ -85,41 +98,54 @@ where
         Ok((message, workspace))
     }
 
-    /// Folds all messages of a workspace at once. What panics there is done
-    /// again record by record, so that it harms only its own.
-    async fn fold_all(&self, workspace: &Workspace, messages: &[(usize, Message)]) -> Vec<Outcome> {
-        let together: Vec<Brought<'_>> = messages.iter().flat_map(brought).collect();
-        if let Ok(outcomes) = guard(async { Ok(self.fold(workspace, &together).await) }).await {
+    /// Folds a slice at once. What panics there is done again record by
+    /// record, so that it harms only its own.
+    async fn fold_slice(
+        &self,
+        workspace: &Workspace,
+        slice: &[Brought<'_>],
+        until: Timestamp,
+    ) -> Vec<Outcome> {
+        if let Ok(outcomes) = guard(async { Ok(self.fold(workspace, slice, until).await) }).await {
             return outcomes;
         }
         let mut outcomes = Vec::new();
-        for message in messages {
-            let of_one: Vec<Brought<'_>> = brought(message).collect();
-            match guard(async { Ok(self.fold(workspace, &of_one).await) }).await {
+        let mut records: BTreeMap<usize, Vec<Brought<'_>>> = BTreeMap::new();
+        for brought in slice {
+            records.entry(brought.record).or_default().push(*brought);
+        }
+        for (record, of_one) in records {
+            match guard(async { Ok(self.fold(workspace, &of_one, until).await) }).await {
                 Ok(of_one) => outcomes.extend(of_one),
-                Err(panicked) => outcomes.push((message.0, Err(panicked))),
+                Err(panicked) => outcomes.push((record, Err(panicked))),
             }
         }
         outcomes
     }
 
-    async fn fold(&self, workspace: &Workspace, events: &[Brought<'_>]) -> Vec<Outcome> {
+    async fn fold(&self, workspace: &Workspace, events: &[Brought<'_>], until: Timestamp) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
         let mut left = events.to_vec();
         let mut attempt = 0;
         while !left.is_empty() {
+            if self.is_late(until) {
+                outcomes.extend(left.drain(..).map(|brought| waits(brought, Waits::OutOfTime)));
+                break;
+            }
             // After a lost race what was read is too old to be asked again.
             let read = if attempt == 0 { Read::Eventual } else { Read::Consistent };
-            let (again, progress) = self.attempt(workspace, &left, read, &mut outcomes).await;
+            let (again, progress) = self.attempt(workspace, &left, (read, until), &mut outcomes).await;
             left = again;
             attempt = if progress { 1 } else { attempt + 1 };
             if attempt >= ATTEMPTS_MAX {
-                outcomes.extend(
-                    left.drain(..).map(|(record, _)| (record, Err(Failure::retry(Waits::Contended)))),
-                );
+                outcomes.extend(left.drain(..).map(|brought| waits(brought, Waits::Contended)));
             }
         }
         outcomes
+    }
+
+    fn is_late(&self, until: Timestamp) -> bool {
+        self.writer.clock.now() >= until
     }
 
     /// Tries to write everyone once; gives back the events to try again, and
@@ -128,24 +154,24 @@ where
         &self,
         workspace: &Workspace,
         events: &[Brought<'a>],
-        read: Read,
+        (read, until): (Read, Timestamp),
         outcomes: &mut Vec<Outcome>,
     ) -> (Vec<Brought<'a>>, bool) {
-        let only: Vec<&Event> = events.iter().map(|(_, event)| *event).collect();
+        let only: Vec<&Event> = events.iter().map(|brought| brought.event).collect();
         let planned =
             load::plan(&self.writer.people, &self.writer.key, &workspace.id, &workspace.rules, &only, read)
                 .await;
         let (plan, loaded) = match planned {
             Ok(planned) => planned,
             Err(failure) => {
-                outcomes.extend(events.iter().map(|(record, _)| (*record, Err(copy(&failure)))));
+                outcomes.extend(events.iter().map(|brought| (brought.record, Err(copy(&failure)))));
                 return (Vec::new(), false);
             }
         };
-        let batch = Batch { workspace, events: &only, loaded: &loaded };
+        let batch = Batch { workspace, events, loaded: &loaded };
         let mut writes = Vec::new();
         for (id, group) in &plan.groups {
-            writes.push(self.guarded(&batch, *id, group));
+            writes.push(self.guarded(&batch, *id, group, until));
         }
         let written: Vec<_> =
             futures_util::stream::iter(writes).buffer_unordered(WRITES_AT_ONCE).collect().await;
@@ -154,13 +180,15 @@ where
         for (group, result) in written {
             let brought = group.events.iter().filter_map(|place| events.get(*place).copied());
             match result {
-                Ok(Written::All) => outcomes.extend(brought.map(|(record, _)| (record, Ok(())))),
+                Ok(Written::All) => outcomes.extend(brought.map(|brought| (brought.record, Ok(())))),
                 Ok(Written::Part) => {
                     progress = true;
                     again.extend(brought);
                 }
                 Ok(Written::Conflict) => again.extend(brought),
-                Err(failure) => outcomes.extend(brought.map(|(record, _)| (record, Err(copy(&failure))))),
+                Err(failure) => {
+                    outcomes.extend(brought.map(|brought| (brought.record, Err(copy(&failure)))));
+                }
             }
         }
         again.extend(self.unfolded(workspace, events, &plan, outcomes).await);
@@ -172,7 +200,11 @@ where
         batch: &Batch<'_>,
         id: ProfileId,
         group: &'g Group,
+        until: Timestamp,
     ) -> (&'g Group, Result<Written, Failure>) {
+        if self.is_late(until) {
+            return (group, Err(Failure::retry(Waits::OutOfTime)));
+        }
         (group, guard(self.write(batch, id, group)).await)
     }
 
@@ -185,11 +217,13 @@ where
     ) -> Vec<Brought<'a>> {
         let mut again = Vec::new();
         for (place, why) in &plan.unfolded {
-            let Some((record, event)) = events.get(*place).copied() else { continue };
+            let Some(brought) = events.get(*place).copied() else { continue };
             match why {
-                Unfolded::Stale => again.push((record, event)),
-                Unfolded::BeingErased => outcomes.push((record, Err(Failure::retry(Waits::BeingErased)))),
-                Unfolded::Erased => outcomes.push((record, self.refuse_erased(workspace, event).await)),
+                Unfolded::Stale => again.push(brought),
+                Unfolded::BeingErased => outcomes.push(waits(brought, Waits::BeingErased)),
+                Unfolded::Erased => {
+                    outcomes.push((brought.record, self.refuse_erased(workspace, &brought).await));
+                }
             }
         }
         again
@@ -197,7 +231,7 @@ where
 
     /// An erased person's late event is dropped; that it came is counted, what
     /// it said is not kept.
-    async fn refuse_erased(&self, workspace: &Workspace, event: &Event) -> Result<(), Failure> {
+    async fn refuse_erased(&self, workspace: &Workspace, brought: &Brought<'_>) -> Result<(), Failure> {
         let refusal = Rejection {
             at: self.writer.clock.now(),
             reason: Reason::Erased,
@@ -205,12 +239,40 @@ where
             message_id: None,
             sample: String::new(),
         };
-        self.rejections.record(&workspace.id, &event.source, &[refusal]).await.map_err(Failure::retry)
+        let refused = [refusal];
+        let recorded = self.rejections.record(&workspace.id, &brought.event.source, &refused);
+        recorded.await.map_err(Failure::retry)?;
+        if decision::wanted() {
+            self.log(&workspace.id, brought, "dropped", "");
+        }
+        Ok(())
     }
 }
 
 fn brought((record, message): &(usize, Message)) -> impl Iterator<Item = Brought<'_>> {
-    message.events.iter().map(|event| (*record, event))
+    message.events.iter().map(|event| Brought { record: *record, trace: &message.trace, event })
+}
+
+/// Cuts a batch into slices of so many people, as far as their events alone
+/// tell; all events of one home stay together. What came first is done first.
+fn slices<'a>(events: &[Brought<'a>]) -> Vec<Vec<Brought<'a>>> {
+    let mut slice_of: HashMap<Option<&Identifier>, usize> = HashMap::new();
+    let mut slices: Vec<Vec<Brought<'a>>> = Vec::new();
+    for brought in events {
+        let new = slice_of.len() / SLICE_PEOPLE;
+        let slice = *slice_of.entry(brought.event.home()).or_insert(new);
+        if slice == slices.len() {
+            slices.push(Vec::new());
+        }
+        if let Some(slice) = slices.get_mut(slice) {
+            slice.push(*brought);
+        }
+    }
+    slices
+}
+
+fn waits(brought: Brought<'_>, why: Waits) -> Outcome {
+    (brought.record, Err(Failure::retry(why)))
 }
 
 /// One failure of the store fails all the records that needed it.
@@ -230,3 +292,6 @@ fn note(verdicts: &mut [Result<(), Failure>], record: usize, outcome: Result<(),
         *verdict = outcome;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! One person of a batch: what is new, folded and written in one condition.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::event::Event;
 use domain::key::{EventName, IdKey, ProfileId, halves};
@@ -11,9 +11,11 @@ use domain::profile::traits::Overflow;
 use domain::profile::{Held, Profile, group, page};
 use domain::rejection::{Reason, Rejection};
 use domain::time::Timestamp;
+use domain::workspace::WorkspaceId;
 use ports::definitions::Workspace;
 use ports::people::{Claim, Save, SaveError, StoredProfile};
 use ports::{Clock, Definitions, Entropy, People, Rejections};
+use runtime::decision::{self, Decision};
 use runtime::failure::Failure;
 
 use crate::Stage;
@@ -27,11 +29,20 @@ const TRANSACTION_MAX: usize = 99;
 /// Lost races over a group's item before its event goes back to the queue.
 const GROUP_ATTEMPTS_MAX: usize = 8;
 
+/// An event, and what brought it.
+#[derive(Debug, Clone, Copy)]
+pub struct Brought<'a> {
+    /// The place of its record in the batch.
+    pub record: usize,
+    pub trace: &'a str,
+    pub event: &'a Event,
+}
+
 /// The events of one workspace in one batch, and what was read for them.
 #[derive(Debug)]
 pub struct Batch<'a> {
     pub workspace: &'a Workspace,
-    pub events: &'a [&'a Event],
+    pub events: &'a [Brought<'a>],
     pub loaded: &'a Loaded,
 }
 
@@ -88,6 +99,7 @@ where
         let fresh = self.fresh(batch, id, group, &profile).await?;
         let mut taken = one_write(&fresh);
         if taken.is_empty() {
+            self.tell(batch, id, group, &fresh, 0);
             return Ok(Written::All);
         }
         let mut decided = self.decide(batch, id, group, taken, &profile);
@@ -97,12 +109,48 @@ where
         }
         self.before(batch, taken, std::mem::take(&mut decided.refused)).await?;
         let saved = self.save(batch, id, (stored, &profile), decided).await;
+        if saved.is_ok() {
+            self.tell(batch, id, group, &fresh, taken.len());
+        }
         match saved {
             Ok(()) if taken.len() < fresh.len() => Ok(Written::Part),
             Ok(()) => Ok(Written::All),
             Err(SaveError::Conflict) => Ok(Written::Conflict),
             Err(SaveError::Unavailable(cause)) => Err(Failure::retry(cause)),
         }
+    }
+
+    /// Logs what became of the events: those taken were folded, those that the
+    /// ledger knew are repetitions; the rest comes with the next write.
+    fn tell(&self, batch: &Batch<'_>, id: ProfileId, group: &Group, fresh: &[Fresh<'_>], taken: usize) {
+        if !decision::wanted() {
+            return;
+        }
+        let profile = id.to_string();
+        let of_fresh: BTreeMap<usize, usize> =
+            fresh.iter().enumerate().map(|(nth, (place, ..))| (*place, nth)).collect();
+        for place in &group.events {
+            let Some(brought) = batch.events.get(*place) else { continue };
+            let decision = match of_fresh.get(place) {
+                None => "repeated",
+                Some(nth) if *nth < taken => "folded",
+                Some(_) => continue,
+            };
+            self.log(&batch.workspace.id, brought, decision, &profile);
+        }
+    }
+
+    pub(crate) fn log(
+        &self,
+        workspace: &WorkspaceId,
+        of: &Brought<'_>,
+        decision: &'static str,
+        profile: &str,
+    ) {
+        let Brought { trace, event, .. } = *of;
+        let message_key = self.writer.key.message(&event.message_id);
+        let (workspace, source, kind) = (workspace.as_str(), event.source.as_str(), event.kind.name());
+        Decision { stage: "profile", trace, message_key, workspace, source, kind, decision, profile }.log();
     }
 
     /// What the new events make of the profile.
@@ -136,7 +184,7 @@ where
         let mut fresh = Vec::new();
         let mut doubtful = Vec::new();
         for place in &group.events {
-            let Some(event) = batch.events.get(*place).copied() else { continue };
+            let Some(event) = batch.events.get(*place).map(|brought| brought.event) else { continue };
             let name = event.name(&self.writer.key);
             if X::DEDUP == Dedup::None {
                 fresh.push((*place, event, name));
@@ -239,7 +287,7 @@ where
         refused: Vec<(usize, Rejection)>,
     ) -> Result<(), Failure> {
         for (place, rejection) in refused {
-            let Some(event) = batch.events.get(place) else { continue };
+            let Some(Brought { event, .. }) = batch.events.get(place) else { continue };
             let refused = [rejection];
             let recorded = self.rejections.record(&batch.workspace.id, &event.source, &refused);
             recorded.await.map_err(Failure::retry)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_credential_types::Credentials;
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use aws_lambda_events::sqs::SqsEvent;
 use aws_sdk_dynamodb::Client;
 use domain::key::IdKey;
 use dynamodb::{Idempotency, People, Rejections};
@@ -12,9 +12,10 @@ use ingest::Ingest;
 use local::consumer::Consumer;
 use local::template::{Function, When, Wiring};
 use local::{LocalQueue, Queues};
+use ports::Clock as _;
 use profile::api::{Api, Ports};
-use profile::{Proper, Stage, Writer};
-use runtime::{Failure, SystemEntropy};
+use profile::{Proper, Stage, Writer, batch};
+use runtime::SystemEntropy;
 
 use crate::boot::Definitions;
 use crate::clock::LocalClock;
@@ -161,9 +162,11 @@ impl Parts {
         for fed in &function.sources {
             let queue = self.queues.queue(&fed.queue, self.clock.clone())?;
             let (stage, dead_letters) = (Arc::clone(&stage), dead_letters.clone());
+            let (clock, timeout) = (self.clock.clone(), i64::try_from(fed.mapping.timeout.as_millis())?);
             consumers.push(Consumer::start(queue, fed.mapping, move |event: SqsEvent| {
                 let (stage, dead_letters) = (Arc::clone(&stage), dead_letters.clone());
-                async move { upsert(&stage, &dead_letters, event, max_receives).await }
+                let deadline = clock.now().plus(timeout);
+                async move { batch::fold(&stage, &dead_letters, event.records, deadline, max_receives).await }
             }));
         }
         if consumers.is_empty() {
@@ -184,18 +187,6 @@ impl Parts {
         let schedules = &self.function(SWEEP)?.schedules;
         Ok((writer, schedules.iter().map(|schedule| schedule.when.clone()).collect()))
     }
-}
-
-async fn upsert(
-    stage: &LocalStage,
-    dead_letters: &Queue,
-    event: SqsEvent,
-    max_receives: u32,
-) -> SqsBatchResponse {
-    let bodies: Vec<&str> =
-        event.records.iter().map(|record| record.body.as_deref().unwrap_or_default()).collect();
-    let verdicts: Vec<Result<(), Failure>> = Box::pin(stage.upsert(&bodies)).await;
-    runtime::sqs::settle(dead_letters, &event.records, verdicts, max_receives).await
 }
 
 /// Paths of the admin API; everything else is ingest's, which answers what it

@@ -60,6 +60,15 @@ impl IdKey {
         }
         EventName(hasher.finish())
     }
+
+    /// Stands for a message id where it may not be said itself, as in a log
+    /// line: it is the sender's text.
+    pub fn message(&self, message_id: &str) -> u64 {
+        let mut hasher = SipHasher24::new_with_keys(self.names.0, self.names.1);
+        hasher.write(b"message");
+        hasher.write(message_id.as_bytes());
+        hasher.finish()
+    }
 }
 
 impl std::fmt::Debug for IdKey {

@@ -18,6 +18,7 @@ use domain::key::{IdentifierKey, ProfileId};
 use domain::profile::stored::{IdentityRow, Item, ItemKey, Owner, Version, due_shard};
 use domain::time::Timestamp;
 use domain::workspace::WorkspaceId;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use ports::Unavailable;
 use ports::people::{Claim, ItemPage, Read, Save, SaveError, StoredProfile};
 
@@ -30,6 +31,8 @@ const IDENTITY: &str = "identity";
 const DUE_INDEX: &str = "due";
 /// Keys that one `BatchGetItem` takes.
 const KEYS_MAX: usize = 100;
+/// Calls of one question or one write that are under way together.
+const CALLS_AT_ONCE: usize = 8;
 /// Rounds in which keys that an answer left out are asked for again.
 const ROUNDS_MAX: usize = 10;
 
@@ -60,11 +63,11 @@ impl People {
         pks: Vec<String>,
         read: Read,
     ) -> Result<HashMap<String, Attributes>, Unavailable> {
-        let mut found = HashMap::new();
+        let mut calls = Vec::new();
         for pks in pks.chunks(KEYS_MAX) {
-            self.get_chunk(table, sk, pks, read, &mut found).await?;
+            calls.push(self.get_chunk(table, sk, pks, read));
         }
-        Ok(found)
+        futures_util::stream::iter(calls).buffer_unordered(CALLS_AT_ONCE).try_concat().await
     }
 
     async fn get_chunk(
@@ -73,8 +76,7 @@ impl People {
         sk: &str,
         pks: &[String],
         read: Read,
-        found: &mut HashMap<String, Attributes>,
-    ) -> Result<(), Unavailable> {
+    ) -> Result<HashMap<String, Attributes>, Unavailable> {
         const OPERATION: &str = "BatchGetItem";
         let keys: Vec<Attributes> = pks.iter().map(|pk| key(pk.clone(), sk)).collect();
         let asked = KeysAndAttributes::builder()
@@ -82,6 +84,7 @@ impl People {
             .consistent_read(read == Read::Consistent)
             .build();
         let mut asked = asked.map_err(|cause| Unavailable::new(OPERATION, cause))?;
+        let mut found = HashMap::new();
         for _ in 0..ROUNDS_MAX {
             let answer = self.client.batch_get_item().request_items(table, asked).send().await;
             let mut answer = answer.map_err(|cause| unavailable(OPERATION, cause))?;
@@ -91,7 +94,7 @@ impl People {
             }
             match answer.unprocessed_keys.and_then(|mut tables| tables.remove(table)) {
                 Some(left) => asked = left,
-                None => return Ok(()),
+                None => return Ok(found),
             }
         }
         Err(Unavailable::new(OPERATION, LeftOut))
@@ -183,14 +186,15 @@ impl ports::People for People {
     }
 
     async fn put(&self, workspace: &WorkspaceId, id: ProfileId, items: &[Item]) -> Result<(), Unavailable> {
-        for item in items {
-            let sent = self.write_one(self.item(workspace, id, item)?).await;
-            sent.map_err(|error| match error {
-                SaveError::Unavailable(cause) => cause,
-                SaveError::Conflict => Unavailable::new("PutItem", error),
-            })?;
-        }
-        Ok(())
+        let puts = items.iter().map(|item| self.item(workspace, id, item));
+        let puts: Vec<Put> = puts.collect::<Result<_, _>>()?;
+        let writes = puts.into_iter().map(|put| self.write_one(put));
+        let written = futures_util::stream::iter(writes).buffer_unordered(CALLS_AT_ONCE);
+        let written = written.try_collect::<()>().await;
+        written.map_err(|error| match error {
+            SaveError::Unavailable(cause) => cause,
+            SaveError::Conflict => Unavailable::new("PutItem", error),
+        })
     }
 
     async fn replace(

@@ -3,6 +3,7 @@
 pub mod letter;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsMessage};
+use domain::time::Timestamp;
 use ports::queue::{Outgoing, Queue};
 
 use crate::failure::{Failure, chain};
@@ -22,6 +23,20 @@ const LETTERS_A_SEND: usize = 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the stage gave no verdict on this record")]
 struct NoVerdict;
+
+/// Kept of a function's time for what follows its work: letters, and the answer.
+const SETTLING_TIME: i64 = 5 * Timestamp::SECOND;
+
+/// Until when an invocation with this deadline may begin new work.
+pub fn until(deadline: Timestamp) -> Timestamp {
+    deadline.plus(-SETTLING_TIME)
+}
+
+/// Brings what was received most often to the front, so that a record which a
+/// batch had no time for does not meet the same end until it is given up.
+pub fn longest_waiting_first(records: &mut [SqsMessage]) {
+    records.sort_by_key(|record| std::cmp::Reverse(letter::receives(record)));
+}
 
 /// Carries out the verdicts on a batch, each in the place of its record.
 ///
@@ -65,11 +80,15 @@ fn fate(record: &SqsMessage, failure: &Failure, max_receives: u32) -> Option<Fat
 
 fn log(record: &SqsMessage, failure: &Failure, fate: Option<Fate>) {
     let id = record.message_id.as_deref().unwrap_or(WITHOUT_ID);
+    // Anyone's record may come here: only what looks like our own is said.
+    let ours = |trace: &&str| trace.len() == 32 && trace.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let trace = letter::trace(record).filter(ours);
     let cause = chain(failure.cause());
     let receives = letter::receives(record);
     match fate {
         Some(Fate::Rejected) => {
             tracing::warn!(
+                trace,
                 record.id = id,
                 record.receives = receives,
                 cause,
@@ -78,6 +97,7 @@ fn log(record: &SqsMessage, failure: &Failure, fate: Option<Fate>) {
         }
         Some(Fate::GivenUp) => {
             tracing::warn!(
+                trace,
                 record.id = id,
                 record.receives = receives,
                 cause,
@@ -86,6 +106,7 @@ fn log(record: &SqsMessage, failure: &Failure, fate: Option<Fate>) {
         }
         None => {
             tracing::warn!(
+                trace,
                 record.id = id,
                 record.receives = receives,
                 cause,

@@ -16,8 +16,19 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// Other crates are silent at every level: the SDKs log bodies at `trace`, and
 /// the Lambda runtime logs the message of a panic at `error`; both may hold
 /// personal data. What they fail at comes back to us as an error anyway.
-const OURS: [&str; 10] =
-    ["domain", "runtime", "dynamodb", "sqs", "ingest", "profile", "tributary", "ports", "ssm", "local"];
+const OURS: [&str; 11] = [
+    "decision",
+    "domain",
+    "runtime",
+    "dynamodb",
+    "sqs",
+    "ingest",
+    "profile",
+    "tributary",
+    "ports",
+    "ssm",
+    "local",
+];
 /// Its spans carry the id of the invocation, which belongs on our lines.
 const LAMBDA: &str = "lambda_runtime";
 

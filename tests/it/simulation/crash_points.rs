@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
+use domain::time::Timestamp;
 use domain::event::Event;
 use profile::{Proper, Stage};
 use testkit::people::Tables;
@@ -47,7 +48,7 @@ fn deliver(people: &MemoryPeople, records: &[String], end: Option<(usize, End)>)
     let lost = end.filter(|(_, end)| *end == End::AnswerLost).map(|(place, _)| place);
     let (stage, log) = stage(people, lost);
     let bodies: Vec<&str> = records.iter().map(String::as_str).collect();
-    let mut running = std::pin::pin!(stage.upsert(&bodies));
+    let mut running = std::pin::pin!(stage.upsert(&bodies, Timestamp::from_millis(i64::MAX)));
     // Each call waits once before and once after it is made.
     let polls = match end {
         Some((place, End::NotDone)) => 2 * place + 1,
@@ -158,7 +159,7 @@ fn the_running_future_is_dropped_where_the_test_says() {
     let scenario = scenario();
     let (stage, log) = stage(&prepared(&scenario), None);
     let bodies: Vec<&str> = scenario.batch.iter().map(String::as_str).collect();
-    let mut running = std::pin::pin!(stage.upsert(&bodies));
+    let mut running = std::pin::pin!(stage.upsert(&bodies, Timestamp::from_millis(i64::MAX)));
     let mut poll =
         || matches!(running.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(_));
     assert!(!poll());

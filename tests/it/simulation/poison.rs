@@ -175,7 +175,7 @@ fn a_thousand_poisoned_messages_end_in_the_dead_letters_and_99_000_are_applied_o
             received(record, receives + 1);
         }
         let bodies: Vec<&str> = records.iter().map(|record| record.body.as_deref().unwrap()).collect();
-        let verdicts = finish(stage.upsert(&bodies));
+        let verdicts = finish(stage.upsert(&bodies, Timestamp::from_millis(i64::MAX)));
         let answer = finish(runtime::sqs::settle(&dead_letters, &records, verdicts, RECEIVES_MAX));
         let failed: BTreeSet<String> =
             answer.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect();

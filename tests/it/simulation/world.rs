@@ -287,7 +287,7 @@ impl<X: Conduct> World<X> {
             records,
             Box::pin(async move {
                 let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
-                stage.upsert(&bodies).await
+                stage.upsert(&bodies, Timestamp::from_millis(i64::MAX)).await
             }),
         ));
     }

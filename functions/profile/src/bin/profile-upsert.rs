@@ -1,10 +1,11 @@
 //! Folds what the profile queue brings into profiles.
 
-use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
+use aws_lambda_events::event::sqs::SqsEvent;
+use domain::time::Timestamp;
 use dynamodb::{Definitions, People, Rejections};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use profile::{Proper, Stage, settings};
-use runtime::{SystemClock, SystemEntropy, sqs::settle, telemetry};
+use profile::{Proper, Stage, batch, settings};
+use runtime::{SystemClock, SystemEntropy, telemetry};
 use sqs::SqsQueue;
 
 #[tokio::main]
@@ -25,15 +26,9 @@ async fn main() -> Result<(), Error> {
     );
     let dead_letters = &SqsQueue::new(sqs::client(&aws, None), &settings.dlq_url);
     let handle = service_fn(move |event: LambdaEvent<SqsEvent>| async move {
+        let deadline = Timestamp::from_millis(event.context.deadline.try_into()?);
         let records = event.payload.records;
-        let bodies: Vec<&str> = records.iter().map(body).collect();
-        let verdicts = stage.upsert(&bodies).await;
-        Ok::<_, Error>(settle(dead_letters, &records, verdicts, settings.max_receives).await)
+        Ok::<_, Error>(batch::fold(stage, dead_letters, records, deadline, settings.max_receives).await)
     });
     Box::pin(lambda_runtime::run(handle)).await
-}
-
-/// A record without a body is one that cannot be read.
-fn body(record: &SqsMessage) -> &str {
-    record.body.as_deref().unwrap_or_default()
 }

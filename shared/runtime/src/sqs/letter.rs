@@ -71,14 +71,18 @@ pub fn receives(record: &SqsMessage) -> u32 {
     counted.and_then(|count| count.parse().ok()).unwrap_or(1)
 }
 
+/// The id that its sender was answered with, if the record carries one.
+pub fn trace(record: &SqsMessage) -> Option<&str> {
+    record.message_attributes.get(TRACE)?.string_value.as_deref()
+}
+
 fn attributes(record: &SqsMessage, cause: &(dyn Error + 'static), fate: Fate) -> Vec<(String, String)> {
-    let trace = record.message_attributes.get(TRACE).and_then(|trace| trace.string_value.as_deref());
     let all = [
         (FATE, fate.name().to_owned()),
         (REASON, sendable(&chain(cause), REASON_BYTES_MAX)),
         (RECEIVES, receives(record).to_string()),
         (MESSAGE_ID, sendable(record.message_id.as_deref().unwrap_or_default(), ID_BYTES_MAX)),
-        (TRACE, sendable(trace.unwrap_or_default(), ID_BYTES_MAX)),
+        (TRACE, sendable(trace(record).unwrap_or_default(), ID_BYTES_MAX)),
     ];
     // SQS takes no empty value.
     all.into_iter()
