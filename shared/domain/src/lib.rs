@@ -14,3 +14,6 @@ pub mod rejection;
 pub mod message;
 pub mod profile;
 pub mod cursor;
+
+#[cfg(test)]
+mod formats;

@@ -1,0 +1,109 @@
+//! What earlier builds wrote is still read. If a test here fails, a format
+//! has changed: raise its version, keep its file, and add one of the new.
+
+use serde_json::json;
+
+use crate::event::{ClientTime, Event, EventKind};
+use crate::identifier::Identifier;
+use crate::key::{EventName, IdKey};
+use crate::message::{Message, Unreadable};
+use crate::profile::group::Group;
+use crate::profile::ledger::Entry;
+use crate::profile::outbox::{Tie, TieReason};
+use crate::profile::packed::Corrupt;
+use crate::profile::page;
+use crate::time::Timestamp;
+use crate::workspace::{SourceId, WorkspaceId};
+
+fn user(value: &str) -> Identifier {
+    Identifier::parse("user_id", value, None).unwrap()
+}
+
+/// An event whose every field says something.
+fn event() -> Event {
+    Event {
+        source: SourceId::parse("web").unwrap(),
+        message_id: "m-1".to_owned(),
+        kind: EventKind::Group,
+        identifiers: vec![user("u-1"), Identifier::parse("email", "ann@example.com", None).unwrap()],
+        rules: 3,
+        client_time: ClientTime::Sent(Timestamp::from_millis(1_700_000_000_000)),
+        event_time: Timestamp::from_millis(1_700_000_000_001),
+        received_at: Timestamp::from_millis(1_700_000_000_002),
+        payload: json!({"type": "group", "groupId": "g-1", "traits": {"name": "Дом", "size": 7}}).to_string(),
+        as_sent: "u-1|Ann@example.com".to_owned(),
+    }
+}
+
+/// The same event as the two other kinds of clients send it.
+fn events() -> Vec<Event> {
+    let at = Timestamp::from_millis(1_700_000_000_003);
+    let absent = Event { message_id: "m-2".to_owned(), client_time: ClientTime::Absent(at), ..event() };
+    let ours = Event { message_id: "m-3".to_owned(), client_time: ClientTime::Ours(at), ..event() };
+    vec![event(), absent, ours]
+}
+
+fn message() -> Message {
+    let trace = "0123456789abcdef0123456789abcdef".to_owned();
+    Message { workspace: WorkspaceId::parse("main").unwrap(), trace, events: events() }
+}
+
+#[test]
+fn a_message_of_format_1_is_still_read() {
+    let kept = include_str!("../../../events/profile/message-v1.json");
+    assert_eq!(Message::unpack(kept).unwrap(), message());
+}
+
+#[test]
+fn a_packed_message_of_format_1_is_still_read() {
+    let kept = include_str!("../../../events/profile/message-packed-v1.json");
+    assert_eq!(Message::unpack(kept).unwrap(), message());
+}
+
+#[test]
+fn a_timeline_page_of_format_1_is_still_read() {
+    let kept = include_bytes!("../../../events/profile/timeline-page-v1.bin");
+    assert_eq!(page::read_timeline(kept).unwrap(), events());
+}
+
+#[test]
+fn a_ledger_page_of_format_1_is_still_read() {
+    let kept = include_bytes!("../../../events/profile/ledger-page-v1.bin");
+    let entry = |at, name| Entry { at: Timestamp::from_millis(at), name: EventName(name) };
+    assert_eq!(page::read_ledger_entries(kept).unwrap(), [entry(1, 7), entry(1_700_000_000_000, u64::MAX)]);
+}
+
+#[test]
+fn a_tie_of_format_1_is_still_read() {
+    let kept = include_bytes!("../../../events/profile/tie-v1.bin");
+    let tie = Tie {
+        identifiers: [user("u-1"), user("u-2")],
+        reason: TieReason::Alias,
+        source: "web".to_owned(),
+        message_id: "m-1".to_owned(),
+        at: Timestamp::from_millis(1_700_000_000_000),
+    };
+    assert_eq!(page::read_tie(kept).unwrap(), tie);
+}
+
+#[test]
+fn a_group_of_format_1_is_still_read() {
+    let kept = include_bytes!("../../../events/profile/group-v1.bin");
+    let mut group = Group::default();
+    group.observe(&event(), event().name(&IdKey::new([7; IdKey::LENGTH])));
+    assert_eq!(Group::decode(kept).unwrap(), group);
+}
+
+#[test]
+fn what_a_newer_build_wrote_waits_for_one_that_knows_it() {
+    let newer = include_str!("../../../events/profile/message-v1.json").replacen("\"v\":1", "\"v\":2", 1);
+    assert_eq!(Message::unpack(&newer).unwrap_err(), Unreadable::Newer(2));
+    for kept in [
+        &include_bytes!("../../../events/profile/ledger-page-v1.bin")[..],
+        include_bytes!("../../../events/profile/tie-v1.bin"),
+    ] {
+        let mut newer = kept.to_vec();
+        newer[0] = 2;
+        assert!(matches!(page::read_tie(&newer), Err(Corrupt::Newer(2))));
+    }
+}
