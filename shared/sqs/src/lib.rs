@@ -4,9 +4,10 @@
 //! never repeats what a request or an answer said.
 
 mod client;
-mod failure;
 mod queue;
+mod operator;
 
+pub use aws::unavailable;
 pub use client::client;
-pub use failure::unavailable;
+pub use operator::{Depth, Received};
 pub use queue::SqsQueue;

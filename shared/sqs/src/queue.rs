@@ -12,7 +12,7 @@ use aws_sdk_sqs::types::{
 use ports::Unavailable;
 use ports::queue::{Outgoing, Queue};
 
-use crate::failure::unavailable;
+use crate::unavailable;
 
 const OPERATION: &str = "SendMessageBatch";
 /// What SQS takes in one request: entries, and bytes of all of them together.
@@ -20,13 +20,13 @@ const ENTRIES_MAX: usize = 10;
 const REQUEST_BYTES_MAX: usize = 1024 * 1024;
 /// Requests for the entries that an answer of 200 refused, the first included.
 const ROUNDS_MAX: usize = 3;
-const STRING: &str = "String";
+pub(crate) const STRING: &str = "String";
 
 /// A queue by its URL; clones share the client.
 #[derive(Debug, Clone)]
 pub struct SqsQueue {
-    client: Client,
-    url: String,
+    pub(crate) client: Client,
+    pub(crate) url: String,
 }
 
 /// The service answered 200 and did not accept all that it was sent.
@@ -40,6 +40,13 @@ struct NotAccepted {
 impl SqsQueue {
     pub fn new(client: Client, url: impl Into<String>) -> Self {
         Self { client, url: url.into() }
+    }
+
+    /// Opens a connection, so that the first send need not: SQS refuses a
+    /// batch without entries, and that it answers at all is what is wanted.
+    pub async fn connect(&self) {
+        let batch = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(Vec::new()));
+        let _ = batch.send().await;
     }
 
     /// Sends one request, and again what it did not accept.

@@ -2,25 +2,34 @@
 
 use std::error::Error;
 
+use aws::Cause;
 use aws_sdk_ssm::config::http::HttpResponse;
 use aws_sdk_ssm::error::{ProvideErrorMetadata, SdkError};
 use ports::Unavailable;
 
-/// Unread answers are left out: they may hold a secret.
+/// Names the parameter; what it holds is in no [`Cause`].
 #[derive(Debug, thiserror::Error)]
-enum Cause {
-    #[error("the service answered {status} {code} on parameter `{name}`; `tributary init` makes it")]
-    Refused { name: String, status: u16, code: String },
-    #[error("the service gave no answer in time on parameter `{0}`")]
-    Late(String),
-    #[error("the answer on parameter `{0}` could not be read")]
-    Unreadable(String),
-    #[error("the request for parameter `{name}` could not be sent")]
-    Unsent {
+enum Unread {
+    #[error("parameter `{name}` is not there or not to be read; `tributary init` makes it")]
+    Refused {
         name: String,
         #[source]
-        cause: Box<dyn Error + Send + Sync>,
+        cause: Cause,
     },
+    #[error("parameter `{name}` could not be asked for")]
+    Unasked {
+        name: String,
+        #[source]
+        cause: Cause,
+    },
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("parameter `{name}` was not written")]
+struct Unwritten {
+    name: String,
+    #[source]
+    cause: Cause,
 }
 
 /// Keeps of an SDK's error what an operator needs, and no secret.
@@ -33,18 +42,21 @@ where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
     let name = name.to_owned();
-    let cause = match error {
-        SdkError::ServiceError(refused) => Cause::Refused {
-            name,
-            status: refused.raw().status().as_u16(),
-            code: refused.err().code().unwrap_or("without a code").to_owned(),
-        },
-        SdkError::TimeoutError(_) => Cause::Late(name),
-        SdkError::ResponseError(_) => Cause::Unreadable(name),
-        unsent => match unsent.into_source() {
-            Ok(cause) => Cause::Unsent { name, cause },
-            Err(_) => Cause::Unreadable(name),
-        },
+    let unread = match Cause::of(error) {
+        cause @ Cause::Refused { .. } => Unread::Refused { name, cause },
+        cause => Unread::Unasked { name, cause },
     };
-    Unavailable::new(operation, cause)
+    Unavailable::new(operation, unread)
+}
+
+/// The same for what was to be written.
+pub(crate) fn unwritten<E>(
+    operation: &'static str,
+    name: &str,
+    error: SdkError<E, HttpResponse>,
+) -> Unavailable
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    Unavailable::new(operation, Unwritten { name: name.to_owned(), cause: Cause::of(error) })
 }

@@ -5,6 +5,7 @@
 
 mod client;
 mod failure;
+mod operator;
 
 pub use client::client;
 
@@ -20,6 +21,13 @@ const OPERATION: &str = "GetParameter";
 #[derive(Debug, Clone)]
 pub struct Parameters {
     client: Client,
+}
+
+/// One parameter, for whoever reads it again and again.
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    parameters: Parameters,
+    name: String,
 }
 
 /// The text of a parameter.
@@ -49,6 +57,16 @@ impl Parameters {
         let answer = sent.map_err(|error| unavailable(OPERATION, name, error))?;
         let value = answer.parameter.and_then(|parameter| parameter.value).filter(|value| !value.is_empty());
         value.map(Secret).ok_or_else(|| Unavailable::new(OPERATION, Empty(name.to_owned())))
+    }
+}
+
+impl Parameter {
+    pub fn new(parameters: Parameters, name: impl Into<String>) -> Self {
+        Self { parameters, name: name.into() }
+    }
+
+    pub async fn read(&self) -> Result<Secret, Unavailable> {
+        self.parameters.one(&self.name).await
     }
 }
 

@@ -2,11 +2,7 @@ use std::error::Error as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use aws_sdk_sqs::config::{BehaviorVersion, Credentials, HttpClient, Region, SharedHttpClient};
-use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient, infallible_client_fn};
-use aws_smithy_types::body::SdkBody;
-use aws_types::SdkConfig;
-use aws_types::sdk_config::SharedCredentialsProvider;
+use aws::service::{Answer, Asked, Service};
 use serde_json::{Value, json};
 
 use super::*;
@@ -14,38 +10,26 @@ use super::*;
 const URL: &str = "https://sqs.eu-north-1.amazonaws.com/123456789012/profile";
 
 /// A queue whose service gives these answers, one a request.
-fn queue(answers: &[(u16, Value)]) -> (SqsQueue, StaticReplayClient) {
-    let events = answers.iter().map(|(status, body)| {
-        let request = http::Request::builder().uri(URL).body(SdkBody::empty()).unwrap();
-        let answer = http::Response::builder().status(*status).body(SdkBody::from(body.to_string())).unwrap();
-        ReplayEvent::new(request, answer)
-    });
-    let service = StaticReplayClient::new(events.collect());
-    (queue_at(service.clone()), service)
+fn queue(answers: &[(u16, Value)]) -> (SqsQueue, Service) {
+    let service = Service::replay(answers.iter().map(|(status, body)| (*status, body.to_string())));
+    (queue_at(&service), service)
 }
 
-fn queue_at(service: impl HttpClient + 'static) -> SqsQueue {
-    let shared = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-north-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
-        .http_client(service)
-        .build();
-    SqsQueue::new(crate::client(&shared, None), URL)
+fn queue_at(service: &Service) -> SqsQueue {
+    SqsQueue::new(crate::client(&service.config(), None), URL)
 }
 
 /// A service that keeps to the limits of `SendMessageBatch` and remembers what
 /// it accepted; it refuses every third entry of a first request, as busy
 /// services do.
-fn service(accepted: Arc<Mutex<Vec<Outgoing>>>) -> SharedHttpClient {
+fn service(accepted: Arc<Mutex<Vec<Outgoing>>>) -> Service {
     let requests = AtomicUsize::new(0);
-    infallible_client_fn(move |request| {
-        let request: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
-        let entries = request["Entries"].as_array().unwrap();
+    Service::new(move |asked| {
+        let entries = entries(asked);
         let messages: Vec<_> = entries.iter().map(message).collect();
         if !(1..=10).contains(&messages.len()) || messages.iter().map(size).sum::<usize>() > 1024 * 1024 {
             let refusal = json!({"__type": "com.amazonaws.sqs#BatchRequestTooLong"});
-            return http::Response::builder().status(400).body(refusal.to_string()).unwrap();
+            return (400, refusal.to_string());
         }
         let busy = requests.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
         let (mut ids, mut failed) = (Vec::new(), Vec::new());
@@ -58,8 +42,20 @@ fn service(accepted: Arc<Mutex<Vec<Outgoing>>>) -> SharedHttpClient {
                 accepted.lock().unwrap().push(message);
             }
         }
-        http::Response::new(answer(&ids, &failed).1.to_string())
+        text(answer(&ids, &failed))
     })
+}
+
+fn text((status, body): (u16, Value)) -> Answer {
+    (status, body.to_string())
+}
+
+fn body(asked: &Asked) -> Value {
+    serde_json::from_str(&asked.body).unwrap()
+}
+
+fn entries(asked: &Asked) -> Vec<Value> {
+    body(asked)["Entries"].as_array().unwrap().clone()
 }
 
 fn message(entry: &Value) -> Outgoing {
@@ -72,7 +68,7 @@ fn message(entry: &Value) -> Outgoing {
 #[tokio::test]
 async fn the_queue_keeps_the_promises_of_a_queue_towards_a_service_with_the_limits_of_sqs() {
     let accepted = Arc::new(Mutex::new(Vec::new()));
-    let queue = queue_at(service(accepted.clone()));
+    let queue = queue_at(&service(accepted.clone()));
     let received = async || std::mem::take(&mut *accepted.lock().unwrap());
     testkit::contract::queue::check(&queue, received).await;
 }
@@ -90,13 +86,13 @@ fn messages(bodies: &[&str]) -> Vec<Outgoing> {
 }
 
 /// The bodies of each request, in order.
-fn asked(service: &StaticReplayClient) -> Vec<Vec<String>> {
-    let bodies = service.actual_requests().map(|request| {
-        let request: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
-        let entries = request["Entries"].as_array().unwrap();
-        entries.iter().map(|entry| entry["MessageBody"].as_str().unwrap().to_owned()).collect()
-    });
-    bodies.collect()
+fn asked(service: &Service) -> Vec<Vec<String>> {
+    let bodies = |asked: &Asked| {
+        let bodies =
+            entries(asked).into_iter().map(|entry| entry["MessageBody"].as_str().unwrap().to_owned());
+        bodies.collect()
+    };
+    service.asked().iter().map(bodies).collect()
 }
 
 fn told(error: &Unavailable) -> String {
@@ -149,8 +145,7 @@ async fn attributes_travel_as_strings_beside_the_body() {
     let (queue, service) = queue(&[answer(&["0"], &[])]);
     let attributes = vec![("trace".to_owned(), "t-1".to_owned())];
     queue.send(vec![Outgoing { body: "a".to_owned(), attributes }]).await.unwrap();
-    let request = service.actual_requests().next().unwrap();
-    let request: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
+    let request = body(&service.asked()[0]);
     assert_eq!(request["QueueUrl"], URL);
     assert_eq!(
         request["Entries"][0]["MessageAttributes"]["trace"],
@@ -173,4 +168,13 @@ fn a_request_holds_at_most_ten_messages_and_one_mebibyte() {
     assert_eq!(counts(messages(&[&half, &half, "x", &half])), [2, 2]);
     let with_attribute = Outgoing { body: half.clone(), attributes: vec![("a".to_owned(), "b".to_owned())] };
     assert_eq!(counts(vec![with_attribute.clone(), with_attribute]), [1, 1]);
+}
+
+#[tokio::test]
+async fn connecting_asks_once_and_sends_nothing() {
+    let (queue, service) = queue(&[(400, json!({"__type": "com.amazonaws.sqs#EmptyBatchRequest"}))]);
+    queue.connect().await;
+    let asked = service.asked();
+    assert_eq!(asked.len(), 1, "a refusal that was wanted is not tried again");
+    assert_eq!(entries(&asked[0]), [] as [Value; 0]);
 }
