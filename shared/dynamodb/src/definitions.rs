@@ -16,7 +16,7 @@ use ports::{Clock, Unavailable};
 
 use crate::item::{Attributes, bytes, check_version, key, list, malformed, number, s, text};
 use crate::unavailable;
-pub use operator::{DefineError, KeyListed};
+pub use operator::{DefineError, KeyListed, make_key};
 
 /// The version of every item's form.
 const VERSION: i64 = 1;
@@ -35,6 +35,18 @@ pub struct Definitions<C> {
 impl<C: Clock> Definitions<C> {
     pub fn new(client: Client, table: impl Into<String>, clock: C) -> Self {
         Self { client, table: table.into(), clock }
+    }
+
+    /// Opens a connection, so that the first question need not: it asks for
+    /// what nobody has, since a name of a workspace has no `#`.
+    pub async fn connect(&self) {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", s("#"));
+        let _ = query.send().await;
     }
 
     async fn item(&self, workspace: &WorkspaceId, sk: String) -> Result<Option<Attributes>, Unavailable> {

@@ -4,28 +4,34 @@
 //! |---|---|---|
 //! | `workspace#rejections#source#yyyy-mm-dd` | `minute#hh:mm` | `asked`: how many asked to be kept; `n#<reason>`: how many were refused for it |
 //! | the same | `kept#hh:mm:ss.mmm#<hash>#<nn>` | `b`: refused events, packed |
+//! | `workspace#rejections#source#yyyy-mm-dd#<shard>` | `rest` | `n#<reason>`: how many more |
 //!
 //! A request with refused events costs one small update; a minute's first
-//! hundred of a source cost what they weigh.
+//! hundred of a source cost what they weigh. An item takes a thousand writes a
+//! second: whoever has seen that a minute is full leaves its item alone, and
+//! counts in a partition of its own ([`rest`]).
 
+mod listing;
 mod pack;
+mod rest;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnValue;
 use domain::rejection::Rejection;
 use domain::time::Timestamp;
 use domain::workspace::{SourceId, WorkspaceId};
-use ports::rejections::Listing;
+use ports::rejections::{Part, Place};
 use ports::{Clock, Unavailable};
 
-use crate::item::{
-    Attributes, EXPIRES, b, bytes, check_version, is_expired, key, n, number, s, seconds, versioned,
-};
+use crate::item::{Attributes, EXPIRES, b, key, n, number, seconds, versioned};
 use crate::unavailable;
+use rest::Rest;
 
 /// The version of every item's form.
 const VERSION: i64 = 1;
@@ -33,17 +39,14 @@ const MINUTE: &str = "minute#";
 const KEPT: &str = "kept#";
 const COUNT: &str = "n#";
 const ASKED: &str = "asked";
-/// A listing holds the newest so many: with 10 KB each it fits into one answer.
-const LISTED_MAX: usize = 500;
-/// Items of one page of a listing, each up to 350 KB.
-const PAGE_ITEMS: i32 = 25;
 
-/// The rejections table.
+/// The rejections table; clones share what they know of full minutes.
 #[derive(Debug, Clone)]
 pub struct Rejections<C> {
     client: Client,
     table: String,
     clock: C,
+    rest: Arc<Rest>,
 }
 
 /// Where the refusals of one source and day stand.
@@ -61,7 +64,7 @@ fn day_and_time(at: Timestamp) -> (String, String) {
 
 impl<C: Clock> Rejections<C> {
     pub fn new(client: Client, table: impl Into<String>, clock: C) -> Self {
-        Self { client, table: table.into(), clock }
+        Self { client, table: table.into(), clock, rest: Arc::default() }
     }
 
     async fn record_minute(
@@ -73,52 +76,76 @@ impl<C: Clock> Rejections<C> {
     ) -> Result<(), Unavailable> {
         let (day, time) = day_and_time(minute);
         let pk = partition(workspace, source, &day);
-        let expires = minute.plus(Rejection::DAYS * Timestamp::DAY);
-        let time = time.get(..5).unwrap_or_default();
-        let room = self.count(&pk, time, expires, refused).await?;
-        if room == 0 {
+        if self.rest.is_full(&pk, minute) {
+            self.rest.owe(&pk, minute, counts(refused));
             return Ok(());
         }
-        let kept = refused.get(..room.min(refused.len())).unwrap_or_default();
-        self.keep(&pk, expires, refused, kept).await
+        let expires = minute.plus(Rejection::DAYS * Timestamp::DAY);
+        let counted = self.count(&pk, time.get(..5).unwrap_or_default(), expires, refused).await?;
+        let Some(room) = counted else {
+            self.rest.fill(&pk, minute);
+            self.rest.owe(&pk, minute, counts(refused));
+            return Ok(());
+        };
+        if room <= refused.len() {
+            self.rest.fill(&pk, minute);
+        }
+        match refused.get(..room.min(refused.len())) {
+            None | Some([]) => Ok(()),
+            Some(kept) => self.keep(&pk, expires, refused, kept).await,
+        }
     }
 
-    /// Counts refusals, and says how many of them may be kept.
+    /// Counts refusals in their minute, and says how many of them may be kept.
+    ///
+    /// `None` if they were not counted because the item is written more often
+    /// than it takes: then others have claimed the minute's hundred by now.
     async fn count(
         &self,
         pk: &str,
         time: &str,
         expires: Timestamp,
         refused: &[&Rejection],
-    ) -> Result<usize, Unavailable> {
-        let mut reasons = BTreeMap::<&str, usize>::new();
-        for refused in refused {
-            *reasons.entry(refused.reason.name()).or_default() += 1;
+    ) -> Result<Option<usize>, Unavailable> {
+        let mut counts = counts(refused);
+        counts.insert(ASKED, refused.len());
+        let update = self.add(pk.to_owned(), format!("{MINUTE}{time}"), expires, &counts);
+        match update.return_values(ReturnValue::UpdatedNew).send().await {
+            Ok(answer) => {
+                let asked = number(&answer.attributes.unwrap_or_default(), ASKED)?;
+                let before = usize::try_from(asked).unwrap_or(usize::MAX).saturating_sub(refused.len());
+                Ok(Some((Rejection::KEPT_A_MINUTE as usize).saturating_sub(before)))
+            }
+            Err(error) if is_throttled(error.code()) => Ok(None),
+            Err(error) => Err(unavailable("UpdateItem", error)),
         }
+    }
+
+    /// Adds to the numbers of an item.
+    fn add(
+        &self,
+        pk: String,
+        sk: String,
+        expires: Timestamp,
+        counts: &BTreeMap<&'static str, usize>,
+    ) -> UpdateItemFluentBuilder {
         let mut update = self
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(key(pk, format!("{MINUTE}{time}"))))
+            .set_key(Some(key(pk, sk)))
             .expression_attribute_names("#expires", EXPIRES)
             .expression_attribute_values(":v", n(VERSION))
-            .expression_attribute_values(":expires", seconds(expires))
-            .expression_attribute_names("#asked", ASKED)
-            .expression_attribute_values(":asked", n(refused.len()))
-            .return_values(ReturnValue::UpdatedNew);
-        let mut add = vec!["#asked :asked".to_owned()];
-        for (reason, count) in reasons {
-            add.push(format!("#{reason} :{reason}"));
+            .expression_attribute_values(":expires", seconds(expires));
+        let mut add = Vec::new();
+        for (name, count) in counts {
+            add.push(format!("#{name} :{name}"));
+            let attribute = if *name == ASKED { ASKED.to_owned() } else { format!("{COUNT}{name}") };
             update = update
-                .expression_attribute_names(format!("#{reason}"), format!("{COUNT}{reason}"))
-                .expression_attribute_values(format!(":{reason}"), n(count));
+                .expression_attribute_names(format!("#{name}"), attribute)
+                .expression_attribute_values(format!(":{name}"), n(count));
         }
-        let update =
-            update.update_expression(format!("SET v = :v, #expires = :expires ADD {}", add.join(", ")));
-        let answer = update.send().await.map_err(|error| unavailable("UpdateItem", error))?;
-        let asked = number(&answer.attributes.unwrap_or_default(), ASKED)?;
-        let before = usize::try_from(asked).unwrap_or(usize::MAX).saturating_sub(refused.len());
-        Ok((Rejection::KEPT_A_MINUTE as usize).saturating_sub(before))
+        update.update_expression(format!("SET v = :v, #expires = :expires ADD {}", add.join(", ")))
     }
 
     /// Keeps what may be kept of one call's refusals.
@@ -155,58 +182,43 @@ impl<C: Clock> Rejections<C> {
         }
     }
 
-    /// The newest that were kept, at most [`LISTED_MAX`].
-    async fn kept(&self, pk: &str) -> Result<Vec<Rejection>, Unavailable> {
-        let mut kept = Vec::new();
-        let mut next = None;
-        loop {
-            let query = self.query(pk, KEPT).scan_index_forward(false).limit(PAGE_ITEMS);
-            let page = query.set_exclusive_start_key(next).send().await;
-            let page = page.map_err(|error| unavailable("Query", error))?;
-            for item in self.living(page.items())? {
-                kept.extend(pack::unpack(bytes(item, "b")?)?);
+    /// Counts what minutes had no room for.
+    ///
+    /// A failure is no error: the answer to good events shall not wait for a
+    /// number. What could not be counted is counted with the next request, and
+    /// is lost only if this process ends before.
+    async fn count_rest(&self) {
+        let mut owed = self.rest.take();
+        while let Some((day, debt)) = owed.first() {
+            let shard = self.clock.now().millis().rem_euclid(rest::SHARDS);
+            let update =
+                self.add(rest::partition(&day, shard), rest::ITEM.to_owned(), debt.expires, &debt.counts);
+            let hasty = update.customize().config_override(rest::hasty());
+            if let Err(error) = hasty.send().await {
+                let cause = aws::Cause::of(error);
+                tracing::warn!(%cause, "Could not count refused events, which will be done with the next: {cause}");
+                return;
             }
-            next = page.last_evaluated_key;
-            if next.is_none() || kept.len() >= LISTED_MAX {
-                break;
-            }
-        }
-        kept.sort_by_key(|refused| std::cmp::Reverse(refused.at));
-        kept.truncate(LISTED_MAX);
-        Ok(kept)
-    }
-
-    async fn counts(&self, pk: &str) -> Result<Vec<(String, u64)>, Unavailable> {
-        let mut counts = BTreeMap::<String, u64>::new();
-        let mut next = None;
-        loop {
-            let page = self.query(pk, MINUTE).set_exclusive_start_key(next).send().await;
-            let page = page.map_err(|error| unavailable("Query", error))?;
-            for item in self.living(page.items())? {
-                add_counts(&mut counts, item);
-            }
-            next = page.last_evaluated_key;
-            if next.is_none() {
-                return Ok(counts.into_iter().collect());
-            }
+            owed.paid(&day);
         }
     }
+}
 
-    fn query(&self, pk: &str, prefix: &str) -> QueryFluentBuilder {
-        self.client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-            .expression_attribute_values(":pk", s(pk))
-            .expression_attribute_values(":prefix", s(prefix))
+/// Refusals by reason.
+fn counts(refused: &[&Rejection]) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::new();
+    for refused in refused {
+        *counts.entry(refused.reason.name()).or_default() += 1;
     }
+    counts
+}
 
-    /// Those that have not expired, all of a form that can be read.
-    fn living<'a>(&self, items: &'a [Attributes]) -> Result<Vec<&'a Attributes>, Unavailable> {
-        let now = self.clock.now();
-        let living = items.iter().filter(|item| !is_expired(item, now));
-        living.map(|item| check_version(item, VERSION).map(|()| item)).collect()
-    }
+/// The SDK has tried it several times by then.
+fn is_throttled(code: Option<&str>) -> bool {
+    matches!(
+        code,
+        Some("ProvisionedThroughputExceededException" | "ThrottlingException" | "RequestLimitExceeded")
+    )
 }
 
 impl<C: Clock> ports::Rejections for Rejections<C> {
@@ -223,26 +235,29 @@ impl<C: Clock> ports::Rejections for Rejections<C> {
         for (minute, refused) in minutes {
             self.record_minute(workspace, source, minute, &refused).await?;
         }
+        self.count_rest().await;
         Ok(())
     }
 
-    async fn list(
+    async fn kept(
         &self,
         workspace: &WorkspaceId,
         source: &SourceId,
         day: Timestamp,
-    ) -> Result<Listing, Unavailable> {
+        after: Option<&Place>,
+        limit: usize,
+    ) -> Result<Part, Unavailable> {
         let pk = partition(workspace, source, &day_and_time(day).0);
-        Ok(Listing { kept: self.kept(&pk).await?, counts: self.counts(&pk).await? })
+        self.part(&pk, after, limit.max(1)).await
     }
-}
 
-fn add_counts(counts: &mut BTreeMap<String, u64>, item: &Attributes) {
-    for (name, value) in item {
-        let counted = value.as_n().ok().and_then(|count| count.parse::<u64>().ok());
-        if let (Some(reason), Some(counted)) = (name.strip_prefix(COUNT), counted) {
-            *counts.entry(reason.to_owned()).or_default() += counted;
-        }
+    async fn counts(
+        &self,
+        workspace: &WorkspaceId,
+        source: &SourceId,
+        day: Timestamp,
+    ) -> Result<Vec<(String, u64)>, Unavailable> {
+        self.sums(&partition(workspace, source, &day_and_time(day).0)).await
     }
 }
 

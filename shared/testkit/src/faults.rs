@@ -13,10 +13,11 @@ use domain::profile::stored::{IdentityRow, Item, ItemKey};
 use domain::rejection::Rejection;
 use domain::time::Timestamp;
 use domain::workspace::{SourceId, WorkspaceId};
+use ports::definitions::{Key, Workspace};
 use ports::people::{ItemPage, Read, Save, SaveError, StoredProfile};
 use ports::queue::Outgoing;
-use ports::rejections::Listing;
-use ports::{People, Queue, Rejections, Unavailable};
+use ports::rejections::{Part, Place};
+use ports::{Definitions, People, Queue, Rejections, Unavailable};
 
 use crate::{Injected, lock};
 
@@ -33,6 +34,14 @@ pub enum Fault {
     Conflict,
     /// An index shows nothing yet.
     Lagging,
+    /// Of several messages every other one is accepted, and an error says so;
+    /// a call that has no parts is refused.
+    Part,
+    /// It is not done and never answered: its caller is dead, and whoever
+    /// drives it drops it.
+    DiesBefore,
+    /// It is done and never answered, for the same reason.
+    DiesAfter,
 }
 
 type Choose = Arc<Mutex<dyn FnMut(&'static str) -> Fault + Send>>;
@@ -90,6 +99,26 @@ async fn pause() {
     .await;
 }
 
+async fn answer<R, E: Fails>(
+    name: &'static str,
+    fault: Fault,
+    call: impl Future<Output = Result<R, E>>,
+) -> Result<R, E> {
+    let answer = match fault {
+        Fault::None | Fault::Lagging => call.await,
+        Fault::AnswerLost => call.await.and(Err(E::refused(name))),
+        Fault::Refused | Fault::Part => Err(E::refused(name)),
+        Fault::Conflict => Err(E::conflict(name)),
+        Fault::DiesBefore => std::future::pending().await,
+        Fault::DiesAfter => {
+            drop(call.await);
+            std::future::pending().await
+        }
+    };
+    pause().await;
+    answer
+}
+
 impl<T> Faulty<T> {
     /// `choose` is asked at every call, with the call's name.
     pub fn new(inner: T, choose: impl FnMut(&'static str) -> Fault + Send + 'static) -> Self {
@@ -105,16 +134,14 @@ impl<T> Faulty<T> {
         name: &'static str,
         call: impl Future<Output = Result<R, E>>,
     ) -> Result<R, E> {
+        let fault = self.fault(name).await;
+        answer(name, fault, call).await
+    }
+
+    /// What is to become of a call that is about to be made.
+    async fn fault(&self, name: &'static str) -> Fault {
         pause().await;
-        let fault = (lock(&self.choose))(name);
-        let answer = match fault {
-            Fault::None | Fault::Lagging => call.await,
-            Fault::AnswerLost => call.await.and(Err(E::refused(name))),
-            Fault::Refused => Err(E::refused(name)),
-            Fault::Conflict => Err(E::conflict(name)),
-        };
-        pause().await;
-        answer
+        (lock(&self.choose))(name)
     }
 }
 
@@ -187,18 +214,44 @@ impl<T: Rejections> Rejections for Faulty<T> {
         self.meet("record", self.inner.record(workspace, source, refused)).await
     }
 
-    async fn list(
+    async fn kept(
         &self,
         workspace: &WorkspaceId,
         source: &SourceId,
         day: Timestamp,
-    ) -> Result<Listing, Unavailable> {
-        self.meet("list", self.inner.list(workspace, source, day)).await
+        after: Option<&Place>,
+        limit: usize,
+    ) -> Result<Part, Unavailable> {
+        self.meet("kept", self.inner.kept(workspace, source, day, after, limit)).await
+    }
+
+    async fn counts(
+        &self,
+        workspace: &WorkspaceId,
+        source: &SourceId,
+        day: Timestamp,
+    ) -> Result<Vec<(String, u64)>, Unavailable> {
+        self.meet("counts", self.inner.counts(workspace, source, day)).await
     }
 }
 
 impl<T: Queue> Queue for Faulty<T> {
     async fn send(&self, messages: Vec<Outgoing>) -> Result<(), Unavailable> {
-        self.meet("send", self.inner.send(messages)).await
+        let fault = self.fault("send").await;
+        if fault == Fault::Part {
+            let some = messages.into_iter().step_by(2).collect();
+            return answer("send", Fault::AnswerLost, self.inner.send(some)).await;
+        }
+        answer("send", fault, self.inner.send(messages)).await
+    }
+}
+
+impl<T: Definitions> Definitions for Faulty<T> {
+    async fn workspace(&self, id: &WorkspaceId) -> Result<Option<Workspace>, Unavailable> {
+        self.meet("workspace", self.inner.workspace(id)).await
+    }
+
+    async fn key(&self, workspace: &WorkspaceId, key_id: &str) -> Result<Option<Key>, Unavailable> {
+        self.meet("key", self.inner.key(workspace, key_id)).await
     }
 }

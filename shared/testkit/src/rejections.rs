@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use domain::rejection::Rejection;
 use domain::time::Timestamp;
 use domain::workspace::{SourceId, WorkspaceId};
-use ports::rejections::{Listing, Rejections};
+use ports::rejections::{Kept, Part, Place, Rejections};
 use ports::{Clock, Unavailable};
 
 use crate::{Injected, TestClock, lock};
@@ -42,6 +42,10 @@ impl MemoryRejections {
         lock(&self.state).failing = failing;
     }
 
+    fn expired(&self) -> Timestamp {
+        self.clock.now().plus(-Rejection::DAYS * Timestamp::DAY)
+    }
+
     /// Everything kept of a source, whatever its day, the oldest first.
     pub fn kept(&self, workspace: &WorkspaceId, source: &SourceId) -> Vec<Rejection> {
         let state = lock(&self.state);
@@ -56,6 +60,23 @@ impl State {
             return Err(Unavailable::new("asking for rejections in memory", Injected));
         }
         Ok(self)
+    }
+}
+
+impl State {
+    fn of_day<'a>(
+        &'a self,
+        workspace: &'a WorkspaceId,
+        source: &'a SourceId,
+        day: Timestamp,
+        expired: Timestamp,
+    ) -> impl Iterator<Item = &'a Minute> {
+        let from = day.millis().div_euclid(Timestamp::DAY) * Timestamp::DAY;
+        let on_day = from..from + Timestamp::DAY;
+        let asked = move |(w, s, minute): &(WorkspaceId, SourceId, Timestamp)| {
+            w == workspace && s == source && on_day.contains(&minute.millis()) && *minute > expired
+        };
+        self.minutes.iter().filter(move |(key, _)| asked(key)).map(|(_, minute)| minute)
     }
 }
 
@@ -87,28 +108,51 @@ impl Rejections for MemoryRejections {
         Ok(())
     }
 
-    async fn list(
+    async fn kept(
         &self,
         workspace: &WorkspaceId,
         source: &SourceId,
         day: Timestamp,
-    ) -> Result<Listing, Unavailable> {
+        after: Option<&Place>,
+        limit: usize,
+    ) -> Result<Part, Unavailable> {
         let mut state = lock(&self.state);
-        let from = day.millis().div_euclid(Timestamp::DAY) * Timestamp::DAY;
-        let expired = self.clock.now().plus(-Rejection::DAYS * Timestamp::DAY);
-        let mut kept = Vec::new();
+        let expired = self.expired();
+        let of_day = state.checked()?.of_day(workspace, source, day, expired);
+        let mut all: Vec<Rejection> = of_day.flat_map(|minute| minute.kept.iter().cloned()).collect();
+        all.sort_by_key(|refused| std::cmp::Reverse(refused.at));
+        // Numbered from the oldest, so that what comes meanwhile moves nothing.
+        let total = all.len();
+        let from = match after {
+            None => 0,
+            Some(Place(number)) => total.saturating_sub(number.parse().map_err(|_| unknown())?),
+        };
+        let numbered = all.into_iter().enumerate().skip(from).take(limit.max(1));
+        let kept: Vec<Kept> = numbered
+            .map(|(position, rejection)| Kept { place: Place((total - position - 1).to_string()), rejection })
+            .collect();
+        let more = kept.last().is_some_and(|last| last.place.0 != "0");
+        Ok(Part { kept, more })
+    }
+
+    async fn counts(
+        &self,
+        workspace: &WorkspaceId,
+        source: &SourceId,
+        day: Timestamp,
+    ) -> Result<Vec<(String, u64)>, Unavailable> {
+        let mut state = lock(&self.state);
         let mut counts = BTreeMap::<String, u64>::new();
-        for ((w, s, minute), found) in &state.checked()?.minutes {
-            let on_day = (from..from + Timestamp::DAY).contains(&minute.millis());
-            if w == workspace && s == source && on_day && *minute > expired {
-                kept.extend(found.kept.iter().cloned());
-                found
-                    .counts
-                    .iter()
-                    .for_each(|(reason, count)| *counts.entry(reason.clone()).or_default() += count);
+        let expired = self.expired();
+        for minute in state.checked()?.of_day(workspace, source, day, expired) {
+            for (reason, count) in &minute.counts {
+                *counts.entry(reason.clone()).or_default() += count;
             }
         }
-        kept.sort_by_key(|refused| std::cmp::Reverse(refused.at));
-        Ok(Listing { kept, counts: counts.into_iter().collect() })
+        Ok(counts.into_iter().collect())
     }
+}
+
+fn unknown() -> Unavailable {
+    Unavailable::new("finding a place in memory", Injected)
 }

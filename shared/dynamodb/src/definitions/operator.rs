@@ -52,6 +52,28 @@ pub struct KeyListed {
 type IfNot = DefineError;
 
 impl<C: Clock> Definitions<C> {
+    /// Creates a workspace with a source and its first keys, all or nothing: one
+    /// that is there already stays as it is.
+    ///
+    /// The keys are made before ([`make_key`]), so that they can be shown
+    /// before they open anything: nobody is left with a key that nobody saw.
+    pub async fn create_first(
+        &self,
+        workspace: &WorkspaceId,
+        source: &Source,
+        keys: &[(AccessKey, Grant)],
+    ) -> Result<(), DefineError> {
+        let item = self.workspace_item(workspace, &Rules::default());
+        let mut writes = vec![
+            (self.put(item, NEW)?, DefineError::Exists(WORKSPACE)),
+            (self.put(self.source_item(workspace, source), NEW)?, DefineError::Exists("source")),
+        ];
+        for (key, grant) in keys {
+            writes.push((self.put(self.key_item(key, grant), NEW)?, DefineError::Exists("key")));
+        }
+        self.transact(writes).await
+    }
+
     pub async fn create_workspace(&self, id: &WorkspaceId, rules: &Rules) -> Result<(), DefineError> {
         let item = self.workspace_item(id, rules);
         self.transact(vec![(self.put(item, NEW)?, DefineError::Exists("workspace"))]).await
@@ -97,7 +119,7 @@ impl<C: Clock> Definitions<C> {
         grant: &Grant,
         chance: &impl Entropy,
     ) -> Result<AccessKey, DefineError> {
-        let made = make(workspace, grant, chance);
+        let made = make_key(workspace, grant, chance);
         self.transact(vec![
             self.grantee(workspace, grant)?,
             (self.put(self.key_item(&made, grant), NEW)?, DefineError::Exists("key")),
@@ -107,23 +129,27 @@ impl<C: Clock> Definitions<C> {
     }
 
     /// Creates a key with the grant of an old one, which goes on to open until
-    /// `old_ends`: time to change it wherever it is used.
+    /// `old_ends`, or until it is revoked: time to change it wherever it is used.
     pub async fn rotate_key(
         &self,
         workspace: &WorkspaceId,
         key_id: &str,
-        old_ends: Timestamp,
+        old_ends: Option<Timestamp>,
         chance: &impl Entropy,
     ) -> Result<AccessKey, DefineError> {
         let old = self.item(workspace, format!("{KEY}{key_id}")).await?;
-        let old = old.filter(|item| !has_ended(item, self.clock.now()).unwrap_or(true));
-        let grant = grant(&old.ok_or(DefineError::Unknown("key"))?)?;
-        let made = make(workspace, &grant, chance);
-        self.transact(vec![
-            (self.end(workspace, key_id, old_ends)?, DefineError::Conflict),
-            (self.put(self.key_item(&made, &grant), NEW)?, DefineError::Exists("key")),
-        ])
-        .await?;
+        let old = old.ok_or(DefineError::Unknown("key"))?;
+        if has_ended(&old, self.clock.now())? {
+            return Err(DefineError::Unknown("key"));
+        }
+        let grant = grant(&old)?;
+        let made = make_key(workspace, &grant, chance);
+        let old = match old_ends {
+            Some(at) => (self.end(workspace, key_id, at)?, DefineError::Conflict),
+            None => (self.check(workspace, format!("{KEY}{key_id}"))?, DefineError::Conflict),
+        };
+        let new = (self.put(self.key_item(&made, &grant), NEW)?, DefineError::Exists("key"));
+        self.transact(vec![old, new]).await?;
         Ok(made)
     }
 
@@ -270,7 +296,8 @@ fn cancelled(error: SdkError<TransactWriteItemsError>, if_not: Vec<IfNot>) -> De
     }
 }
 
-fn make(workspace: &WorkspaceId, grant: &Grant, chance: &impl Entropy) -> AccessKey {
+/// Makes a key that opens nothing until it is stored.
+pub fn make_key(workspace: &WorkspaceId, grant: &Grant, chance: &impl Entropy) -> AccessKey {
     let kind = match grant {
         Grant::Write(_) => KeyKind::Write,
         Grant::Admin(_) => KeyKind::Admin,

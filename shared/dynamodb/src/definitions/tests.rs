@@ -99,7 +99,7 @@ async fn nothing_is_created_for_what_is_not_there() {
 async fn a_rotated_key_goes_on_until_its_end_beside_its_successor() {
     let (setting, old) = with_a_key().await;
     let until = NOW.plus(Timestamp::DAY);
-    let new = setting.definitions.rotate_key(&shop(), old.id(), until, &setting.chance).await.unwrap();
+    let new = setting.definitions.rotate_key(&shop(), old.id(), Some(until), &setting.chance).await.unwrap();
     assert!(setting.opens(&old).await && setting.opens(&new).await);
     setting.clock.set(until);
     assert!(!setting.opens(&old).await && setting.opens(&new).await);
@@ -108,12 +108,41 @@ async fn a_rotated_key_goes_on_until_its_end_beside_its_successor() {
 }
 
 #[tokio::test]
+async fn a_rotated_key_without_an_end_goes_on_until_it_is_revoked() {
+    let (setting, old) = with_a_key().await;
+    let new = setting.definitions.rotate_key(&shop(), old.id(), None, &setting.chance).await.unwrap();
+    setting.clock.set(NOW.plus(400 * Timestamp::DAY));
+    assert!(setting.opens(&old).await && setting.opens(&new).await);
+    setting.definitions.revoke_key(&shop(), old.id()).await.unwrap();
+    assert!(!setting.opens(&old).await && setting.opens(&new).await);
+}
+
+#[tokio::test]
+async fn the_first_workspace_comes_with_its_keys_or_not_at_all() {
+    let setting = empty().await;
+    let first = |grant: Grant| (make_key(&shop(), &grant, &setting.chance), grant);
+    let keys = || [first(Grant::Write(web().id)), first(Grant::Admin(Scope::ALL.to_vec()))];
+    let (made, late) = (keys(), keys());
+    setting.definitions.create_first(&shop(), &web(), &made).await.unwrap();
+    let again = setting.definitions.create_first(&shop(), &web(), &late).await;
+    assert!(matches!(again, Err(DefineError::Exists("workspace"))), "{again:?}");
+    for (key, grant) in &made {
+        let stored = setting.definitions.key(&shop(), key.id()).await.unwrap().unwrap();
+        assert!(key.matches(&stored.secret_sha256) && stored.grant == *grant);
+    }
+    for (key, _) in &late {
+        assert!(!setting.opens(key).await, "a key of the second who came opens something");
+    }
+    assert_eq!(setting.definitions.workspace(&shop()).await.unwrap().unwrap().sources, [web()]);
+}
+
+#[tokio::test]
 async fn an_ended_key_is_never_brought_back() {
     let (setting, key) = with_a_key().await;
     setting.definitions.revoke_key(&shop(), key.id()).await.unwrap();
     setting.definitions.revoke_key(&shop(), key.id()).await.unwrap();
     let later = NOW.plus(Timestamp::DAY);
-    let rotated = setting.definitions.rotate_key(&shop(), key.id(), later, &setting.chance).await;
+    let rotated = setting.definitions.rotate_key(&shop(), key.id(), Some(later), &setting.chance).await;
     assert!(matches!(rotated, Err(DefineError::Unknown("key"))), "{rotated:?}");
     assert!(!setting.opens(&key).await);
 }
@@ -123,7 +152,7 @@ async fn a_key_that_was_rotated_out_can_be_revoked_at_once() {
     let (setting, old) = with_a_key().await;
     setting
         .definitions
-        .rotate_key(&shop(), old.id(), NOW.plus(Timestamp::DAY), &setting.chance)
+        .rotate_key(&shop(), old.id(), Some(NOW.plus(Timestamp::DAY)), &setting.chance)
         .await
         .unwrap();
     setting.definitions.revoke_key(&shop(), old.id()).await.unwrap();

@@ -4,7 +4,7 @@ use domain::rejection::{Reason, Rejection};
 use domain::time::Timestamp;
 use domain::workspace::{SourceId, WorkspaceId};
 use ports::Entropy;
-use ports::rejections::{Listing, Rejections};
+use ports::rejections::{Part, Rejections};
 
 use super::{answered, source, workspace};
 use crate::{SeededEntropy, TestClock};
@@ -21,6 +21,7 @@ pub async fn check(store: &impl Rejections, clock: &TestClock) {
     a_minute_keeps_a_hundred_and_counts_the_rest(&of).await;
     calls_at_once_share_the_hundred(&of).await;
     a_repeated_call_keeps_nothing_twice(&of).await;
+    parts_of_any_size_make_the_same_listing(&of).await;
     large_samples_are_kept_and_larger_ones_do_no_harm(&of).await;
     nobody_elses_are_listed(&of).await;
     after_thirty_days_nothing_is_listed(&of, clock).await;
@@ -38,9 +39,35 @@ impl<S: Rejections> Of<'_, S> {
         answered(recorded, "refusals are recorded");
     }
 
-    async fn list(&self, day: Timestamp) -> Listing {
-        answered(self.store.list(&self.workspace, &self.source, day).await, "refusals are listed")
+    /// All of a day, in parts of at most so many.
+    async fn list_by(&self, limit: usize, day: Timestamp) -> Listing {
+        let (workspace, source) = (&self.workspace, &self.source);
+        let counts = answered(self.store.counts(workspace, source, day).await, "refusals are counted");
+        let mut listing = Listing { kept: Vec::new(), counts };
+        let mut after = None;
+        loop {
+            let part = self.store.kept(workspace, source, day, after.as_ref(), limit).await;
+            let Part { kept, more } = answered(part, "refusals are listed");
+            assert!(kept.len() <= limit, "a part holds no more than was asked for");
+            assert!(!more || !kept.is_empty(), "a part that is not the last holds something");
+            after = kept.last().map(|last| last.place.clone());
+            listing.kept.extend(kept.into_iter().map(|kept| kept.rejection));
+            if !more {
+                return listing;
+            }
+        }
     }
+
+    async fn list(&self, day: Timestamp) -> Listing {
+        self.list_by(1_000, day).await
+    }
+}
+
+/// What is told of a day.
+#[derive(Debug, PartialEq, Eq, Default)]
+struct Listing {
+    kept: Vec<Rejection>,
+    counts: Vec<(String, u64)>,
 }
 
 fn day(number: i64) -> Timestamp {
@@ -103,6 +130,13 @@ async fn a_repeated_call_keeps_nothing_twice<S: Rejections>(of: &Of<'_, S>) {
     of.record(&call).await;
     of.record(&call).await;
     assert_eq!(of.list(day(2)).await.kept.len(), 70, "a repeated call keeps nothing twice and loses nothing");
+}
+
+async fn parts_of_any_size_make_the_same_listing<S: Rejections>(of: &Of<'_, S>) {
+    let [whole, by_seven, by_one] =
+        [of.list(day(1)).await, of.list_by(7, day(1)).await, of.list_by(1, day(1)).await];
+    assert!(whole.kept.is_sorted_by_key(|refused| std::cmp::Reverse(refused.at)), "the newest stand first");
+    assert_eq!((&by_seven, &by_one), (&whole, &whole), "parts of any size make the same listing");
 }
 
 async fn large_samples_are_kept_and_larger_ones_do_no_harm<S: Rejections>(of: &Of<'_, S>) {
