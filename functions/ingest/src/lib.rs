@@ -5,6 +5,7 @@
 //! key, path, query or payload reaches a log line.
 
 pub mod settings;
+pub mod conduct;
 mod call;
 mod route;
 mod keys;
@@ -15,6 +16,7 @@ mod read;
 mod sdk;
 mod answer;
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
@@ -24,9 +26,12 @@ use domain::time::Timestamp;
 use domain::workspace::WorkspaceId;
 use ports::queue::Outgoing;
 use ports::{Clock, Definitions, Entropy, Queue, Rejections, Unavailable};
+use runtime::metrics;
 
 use answer::{Answer, Readers, Refusal};
 use call::Call;
+use conduct::Answered;
+pub use conduct::{Conduct, Proper};
 use keys::{Access, Keys};
 use limit::Limiter;
 use read::{Reader, Reading};
@@ -39,16 +44,17 @@ pub use settings::Settings;
 const MESSAGE_PAYLOADS_MAX: usize = 1024 * 1024;
 
 /// The stage's shell: loads what a request needs, decides, sends.
-pub struct Ingest<D, Q, R, C, E> {
+pub struct Ingest<D, Q, R, C, E, X = Proper> {
     keys: Keys<D>,
     queue: Q,
     rejections: R,
     clock: C,
     entropy: E,
     limiter: Limiter,
+    conduct: PhantomData<X>,
 }
 
-impl<D, Q, R, C, E> std::fmt::Debug for Ingest<D, Q, R, C, E> {
+impl<D, Q, R, C, E, X> std::fmt::Debug for Ingest<D, Q, R, C, E, X> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ingest").finish_non_exhaustive()
     }
@@ -69,7 +75,23 @@ struct Sender {
 
 impl<D: Definitions, Q: Queue, R: Rejections, C: Clock, E: Entropy> Ingest<D, Q, R, C, E> {
     pub fn new(definitions: D, queue: Q, rejections: R, clock: C, entropy: E) -> Self {
-        Self { keys: Keys::new(definitions), queue, rejections, clock, entropy, limiter: Limiter::default() }
+        Self::conducted(definitions, queue, rejections, clock, entropy)
+    }
+}
+
+impl<D, Q, R, C, E, X> Ingest<D, Q, R, C, E, X>
+where
+    D: Definitions,
+    Q: Queue,
+    R: Rejections,
+    C: Clock,
+    E: Entropy,
+    X: Conduct,
+{
+    /// The stage with a conduct of the caller's choice; production is [`new`](Ingest::new).
+    pub fn conducted(definitions: D, queue: Q, rejections: R, clock: C, entropy: E) -> Self {
+        let (keys, limiter) = (Keys::new(definitions), Limiter::default());
+        Self { keys, queue, rejections, clock, entropy, limiter, conduct: PhantomData }
     }
 
     /// Answers one request of either front door. Whatever goes wrong is said
@@ -92,7 +114,10 @@ impl<D: Definitions, Q: Queue, R: Rejections, C: Clock, E: Entropy> Ingest<D, Q,
         };
         let status = answer.status();
         let Counts { accepted, rejected } = counts;
-        tracing::info!(trace, status, code, accepted, rejected, "Answered a request with {status}.");
+        // One line a request, the metrics within it.
+        tracing::info!(
+            name: metrics::EVENT, trace, status, code, accepted, rejected, "Answered a request with {status}."
+        );
         answer.finish(&trace)
     }
 
@@ -193,7 +218,10 @@ impl<D: Definitions, Q: Queue, R: Rejections, C: Clock, E: Entropy> Ingest<D, Q,
         drop(noted);
         let accepted = events.len();
         if accepted > 0 {
-            self.queue.send(outgoing(&access.workspace, events, trace)).await?;
+            let sent = self.queue.send(outgoing(&access.workspace, events, trace)).await;
+            if X::ANSWERED == Answered::AfterQueue {
+                sent?;
+            }
         }
         Ok(Counts { accepted, rejected })
     }

@@ -17,14 +17,17 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
-    #[expect(clippy::disallowed_methods, reason = "the settings type asks through here, once")]
-    let settings = Settings::read(|name| std::env::var(name).ok())?;
-    let aws = aws_config::load_from_env().await;
-    let store = dynamodb::client(&aws, settings.dynamodb_endpoint.as_deref());
-    let queues = sqs::client(&aws, settings.sqs_endpoint.as_deref());
+    #[expect(clippy::disallowed_methods, reason = "what is asked through here is asked once")]
+    let lookup = |name: &str| std::env::var(name).ok();
+    let settings = Settings::read(lookup)?;
+    let aws = aws::config(lookup).await;
+    let store = dynamodb::client(&aws, None);
+    let queue = sqs::SqsQueue::new(sqs::client(&aws, None), settings.profile_queue_url);
+    let definitions = dynamodb::Definitions::new(store.clone(), settings.definitions_table, SystemClock);
+    Box::pin(aws::warm(async { tokio::join!(definitions.connect(), queue.connect()) })).await;
     let ingest = Ingest::new(
-        dynamodb::Definitions::new(store.clone(), settings.definitions_table, SystemClock),
-        sqs::SqsQueue::new(queues, settings.profile_queue_url),
+        definitions,
+        queue,
         dynamodb::Rejections::new(store, settings.rejections_table, SystemClock),
         SystemClock,
         SystemEntropy,

@@ -9,6 +9,7 @@ mod payload;
 use std::borrow::Cow;
 
 use domain::event::{ClientTime, Event, EventKind};
+use domain::json;
 use domain::rejection::{Reason, Rejection};
 use domain::time::Timestamp;
 use ports::Entropy;
@@ -68,9 +69,8 @@ impl<E: Entropy> Reader<'_, E> {
                     if bytes > PAYLOADS_MAX {
                         return Err(Refusal::TooLarge);
                     }
-                    if left_out {
-                        let message_id = Some(event.message_id.clone());
-                        self.note(&mut reading, left_out_identifiers(), message_id, raw);
+                    for left_out in left_out {
+                        self.note(&mut reading, left_out, Some(event.message_id.clone()), raw);
                     }
                     reading.events.push(event);
                 }
@@ -100,7 +100,7 @@ impl<E: Entropy> Reader<'_, E> {
         &self,
         raw: &[u8],
         under: &payload::Under<'_>,
-    ) -> Result<(Event, bool), (Refused, Option<String>)> {
+    ) -> Result<(Event, Vec<Refused>), (Refused, Option<String>)> {
         let unnamed = |reason: Reason| (Refused::plain(reason), None);
         let text = wire::text(raw).map_err(unnamed)?;
         let fields = Fields::parse(&text).ok_or_else(|| unnamed(Reason::Malformed))?;
@@ -109,6 +109,12 @@ impl<E: Entropy> Reader<'_, E> {
         let read = sent_id.and_then(|id| {
             if raw.len() + under.len() > EVENT_MAX {
                 return Err(Refused::plain(Reason::TooLarge));
+            }
+            if let Some(reason) = under.unfit {
+                return Err(Refused::plain(reason));
+            }
+            if json::has_reserved_name(&text) {
+                return Err(Refused::plain(Reason::ReservedName));
             }
             self.fields(&fields, id, under)
         });
@@ -120,7 +126,7 @@ impl<E: Entropy> Reader<'_, E> {
         fields: &Fields<'_>,
         message_id: Option<Cow<'_, str>>,
         under: &payload::Under<'_>,
-    ) -> Result<(Event, bool), Refused> {
+    ) -> Result<(Event, Vec<Refused>), Refused> {
         let kind = self.kind(fields)?;
         if kind == EventKind::Track {
             check_name(fields.get("event"))?;
@@ -192,11 +198,14 @@ impl Refused {
         let detail = match reason {
             Reason::Malformed => "the event is not a JSON object, or its JSON is broken",
             Reason::TooLarge => "the event is over 32 KB with the envelope's context; send less in it",
-            Reason::TooDeep => "the event is nested deeper than 64 levels; flatten it",
+            Reason::TooDeep => "the event or the batch's context is nested deeper than 64 levels; flatten it",
             Reason::UnknownType => {
                 "`type` is none of track, identify, page, screen, group and alias, and the path names none"
             }
             Reason::NoEventName => "a track needs the name of what happened in `event`",
+            Reason::ReservedName => {
+                "a name in the event or in the batch's context begins with `$serde_json::private::`, which is reserved; rename it"
+            }
             Reason::NoIdentifier => "nothing in the event names a person; set `userId` or `anonymousId`",
             Reason::Blocked => "every identifier of the event is blocked by the rules",
             _ => "the event was refused",
@@ -208,12 +217,6 @@ impl Refused {
         let detail = format!("`{field}` has a type that cannot be read; send a text");
         Self { reason: Reason::WrongType, detail: Cow::Owned(detail) }
     }
-}
-
-fn left_out_identifiers() -> Refused {
-    let detail =
-        format!("the event has more than {} identifiers; the weakest were left out", naming::IDENTIFIERS_MAX);
-    Refused { reason: Reason::IdentifierLimit, detail: Cow::Owned(detail) }
 }
 
 #[cfg(test)]

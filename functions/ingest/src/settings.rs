@@ -6,10 +6,6 @@ pub struct Settings {
     pub profile_queue_url: String,
     pub definitions_table: String,
     pub rejections_table: String,
-    /// Set where another service speaks `DynamoDB`'s API.
-    pub dynamodb_endpoint: Option<String>,
-    /// Set where another service speaks the API of SQS.
-    pub sqs_endpoint: Option<String>,
 }
 
 /// A variable without which the function cannot start.
@@ -20,14 +16,12 @@ pub struct Missing(pub &'static str);
 impl Settings {
     /// Reads the variables; an empty one counts as not set.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Missing> {
-        let optional = |name: &str| lookup(name).filter(|value| !value.is_empty());
-        let required = |name: &'static str| optional(name).ok_or(Missing(name));
+        let required =
+            |name: &'static str| lookup(name).filter(|value| !value.is_empty()).ok_or(Missing(name));
         Ok(Self {
             profile_queue_url: required("PROFILE_QUEUE_URL")?,
             definitions_table: required("DEFINITIONS_TABLE")?,
             rejections_table: required("REJECTIONS_TABLE")?,
-            dynamodb_endpoint: optional("DYNAMODB_ENDPOINT"),
-            sqs_endpoint: optional("SQS_ENDPOINT"),
         })
     }
 }
@@ -50,10 +44,9 @@ mod tests {
     ];
 
     #[test]
-    fn endpoints_may_be_left_out() {
-        let settings = read(&ALL).unwrap();
-        assert_eq!(settings.profile_queue_url, "queue");
-        assert_eq!((settings.dynamodb_endpoint, settings.sqs_endpoint), (None, None));
+    fn each_variable_has_its_place() {
+        let Settings { profile_queue_url, definitions_table, rejections_table } = read(&ALL).unwrap();
+        assert_eq!([profile_queue_url, definitions_table, rejections_table], ALL.map(|(_, value)| value));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod scan;
 use std::borrow::Cow;
 use std::fmt;
 
+use domain::json;
 use domain::rejection::Reason;
 use domain::time::Timestamp;
 use serde::Deserialize;
@@ -40,6 +41,8 @@ pub(crate) struct Envelope<'a> {
     pub(crate) integrations: Option<Cow<'a, str>>,
     /// Bytes of the two as sent, also where they are too large to be read.
     pub(crate) shared: usize,
+    /// Why one of the two can stand under no event.
+    pub(crate) unfit: Option<Reason>,
     pub(crate) events: Vec<&'a [u8]>,
 }
 
@@ -90,10 +93,6 @@ pub(crate) fn text(event: &[u8]) -> Result<Cow<'_, str>, Reason> {
 
 impl<'a> Fields<'a> {
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
-        // A number that serde_json would take for one of its own.
-        if text.contains("$serde_json::private") {
-            return None;
-        }
         serde_json::from_str(text).ok()
     }
 
@@ -150,6 +149,7 @@ impl<'a> Strict<'a> {
             context: object(context),
             integrations: object(integrations),
             shared: context.len() + integrations.len(),
+            unfit: unfit(context).or_else(|| unfit(integrations)),
             events: batch.into_iter().map(|event| event.get().as_bytes()).collect(),
         })
     }
@@ -157,13 +157,31 @@ impl<'a> Strict<'a> {
 
 /// One event is its own envelope; what it says is read with the event.
 fn single(body: &[u8]) -> Envelope<'_> {
-    Envelope { key: None, sent_at: None, context: None, integrations: None, shared: 0, events: vec![body] }
+    Envelope {
+        key: None,
+        sent_at: None,
+        context: None,
+        integrations: None,
+        shared: 0,
+        unfit: None,
+        events: vec![body],
+    }
 }
 
 /// An object that may stand under an event's own.
 fn object(raw: &[u8]) -> Option<Cow<'_, str>> {
     let text = text(raw).ok().filter(|text| text.starts_with('{'))?;
     Fields::parse(&text).is_some_and(|fields| !fields.is_empty()).then_some(text)
+}
+
+/// Why an object cannot stand under an event's own; one that is too large
+/// counts against each event's size.
+fn unfit(raw: &[u8]) -> Option<Reason> {
+    match text(raw) {
+        Ok(text) => json::has_reserved_name(&text).then_some(Reason::ReservedName),
+        Err(Reason::TooDeep) => Some(Reason::TooDeep),
+        Err(_) => None,
+    }
 }
 
 /// Opens a body that is not JSON throughout, by its braces and strings alone.
@@ -188,6 +206,7 @@ fn lenient(body: &[u8]) -> Result<Envelope<'_>, Refusal> {
         context: object(context),
         integrations: object(integrations),
         shared: context.len() + integrations.len(),
+        unfit: unfit(context).or_else(|| unfit(integrations)),
         events: scan::elements(batch, EVENTS_MAX + 1).ok_or(Refusal::Malformed)?,
     })
 }

@@ -103,6 +103,16 @@ impl SigningKeys {
         format!(r#"{{"keys":[{}]}}"#, keys.join(","))
     }
 
+    /// Whether the key that a cursor names is among these: if not, it may have
+    /// been sealed after a rotation that its reader has not heard of.
+    pub fn know(&self, cursor: &str) -> bool {
+        let named = cursor.split('.').nth(1);
+        [Some(&self.current), self.previous.as_ref()]
+            .into_iter()
+            .flatten()
+            .any(|key| named == Some(key.id.as_str()))
+    }
+
     /// Signs a position for whoever asks the same again.
     pub fn seal(&self, bound: &[&str], position: &str) -> String {
         let signature = self.current.mac(bound, position).finalize().into_bytes();
@@ -232,6 +242,8 @@ mod tests {
         assert_eq!(second.open(&BOUND, &of_first).as_deref(), Ok("7"));
         assert_eq!(third.open(&BOUND, &of_second).as_deref(), Ok("7"));
         assert_eq!(third.open(&BOUND, &of_first), Err(BadCursor));
+        assert_eq!([&first, &second, &third].map(|keys| keys.know(&of_second)), [false, true, true]);
+        assert!(!third.know(&of_first) && !third.know("") && !third.know("k3"));
         assert_eq!(first.rotate("k1", [[2; 16]; 2]).unwrap_err(), InvalidSigningKeys::Count);
     }
 

@@ -4,6 +4,7 @@
 //! time, chance and keys are arguments.
 
 pub mod time;
+pub mod json;
 pub mod workspace;
 pub mod access;
 pub mod key;

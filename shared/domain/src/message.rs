@@ -76,9 +76,9 @@ impl Message {
     /// The body, compressed where that can save a billing step.
     fn squeezed(&self, plain: String) -> String {
         if plain.len() <= COMPRESS_ABOVE {
-            return plain;
+            return sendable(plain);
         }
-        let Ok(small) = zstd::bulk::compress(text(self).as_bytes(), 1) else { return plain };
+        let Ok(small) = zstd::bulk::compress(text(self).as_bytes(), 1) else { return sendable(plain) };
         text(&Envelope::<Self> { v: VERSION, message: None, packed: Some(STANDARD.encode(small)) })
     }
 
@@ -112,6 +112,16 @@ fn unpacked(packed: &str) -> Result<Message, Unreadable> {
     let small = STANDARD.decode(packed).map_err(|_| Unreadable::Base64)?;
     let json = zstd::bulk::decompress(&small, UNPACKED_MAX).map_err(|_| Unreadable::Compression)?;
     serde_json::from_slice(&json).map_err(|_| Unreadable::Json)
+}
+
+/// JSON without the two characters that JSON takes raw and SQS does not: it
+/// would refuse the message, or put others in their place. They can only stand
+/// within strings, where an escape says the same.
+fn sendable(json: String) -> String {
+    if json.contains('\u{fffe}') || json.contains('\u{ffff}') {
+        return json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff");
+    }
+    json
 }
 
 fn text(value: &impl Serialize) -> String {

@@ -18,6 +18,8 @@ pub enum Reason {
     UnknownType,
     /// A `track` without the name of its event.
     NoEventName,
+    /// It holds a name that the platform's own parser keeps for itself.
+    ReservedName,
     /// Nothing in it names a person.
     NoIdentifier,
     /// Every identifier in it is blocked by the rules.
@@ -28,6 +30,8 @@ pub enum Reason {
     TraitsOverflow,
     /// An identifier was left out because its kind's limit is reached.
     IdentifierLimit,
+    /// An identifier was left out because it is none of its kind; the event stands.
+    InvalidIdentifier,
     /// The identifier belongs to a person who was erased.
     Erased,
 }
@@ -41,11 +45,13 @@ impl Reason {
             Self::TooDeep => "too_deep",
             Self::UnknownType => "unknown_type",
             Self::NoEventName => "no_event_name",
+            Self::ReservedName => "reserved_name",
             Self::NoIdentifier => "no_identifier",
             Self::Blocked => "blocked",
             Self::WrongType => "wrong_type",
             Self::TraitsOverflow => "traits_overflow",
             Self::IdentifierLimit => "identifier_limit",
+            Self::InvalidIdentifier => "invalid_identifier",
             Self::Erased => "erased",
         }
     }

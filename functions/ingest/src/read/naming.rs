@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use domain::event::EventKind;
-use domain::identifier::{ANONYMOUS_ID, EMAIL, Identifier, PHONE, USER_ID};
+use domain::identifier::{ANONYMOUS_ID, EMAIL, Identifier, InvalidIdentifier, PHONE, USER_ID};
 use domain::rejection::Reason;
 use serde_json::value::RawValue;
 
@@ -21,6 +21,9 @@ const ADVERTISING_ID: &str = "advertising_id";
 /// person has not so many names at once.
 pub(super) const IDENTIFIERS_MAX: usize = 16;
 
+/// Fields that one note names.
+const TOLD_MAX: usize = 8;
+
 /// Parts of the event's name; no SDK writes this character.
 const SEPARATOR: char = '\u{1f}';
 
@@ -31,14 +34,16 @@ pub(super) struct Naming {
     pub(super) identifiers: Vec<Identifier>,
     /// All of them as sent, for the event's name: equal for all its copies.
     pub(super) as_sent: String,
-    /// There were more than an event may have.
-    pub(super) left_out: bool,
+    /// What was left out of them, and why.
+    pub(super) left_out: Vec<Refused>,
 }
 
 struct Collector<'a> {
     access: &'a Access,
     naming: Naming,
     blocked: bool,
+    /// Fields whose values are not what their kind wants.
+    invalid: Vec<(&'static str, InvalidIdentifier)>,
 }
 
 impl Naming {
@@ -48,18 +53,18 @@ impl Naming {
         fields: &Fields<'_>,
         context: Option<&Fields<'_>>,
     ) -> Result<Self, Refused> {
-        let mut found = Collector { access, naming: Self::default(), blocked: false };
-        found.take(USER_ID, scalar("userId", fields.get("userId"))?);
-        found.take(ANONYMOUS_ID, scalar("anonymousId", fields.get("anonymousId"))?);
+        let mut found = Collector { access, naming: Self::default(), blocked: false, invalid: Vec::new() };
+        found.take(USER_ID, "userId", scalar("userId", fields.get("userId"))?);
+        found.take(ANONYMOUS_ID, "anonymousId", scalar("anonymousId", fields.get("anonymousId"))?);
         let alias = kind == EventKind::Alias;
         let previous = fields.get("previousId").filter(|_| alias);
-        found.take(ANONYMOUS_ID, scalar("previousId", previous)?);
+        found.take(ANONYMOUS_ID, "previousId", scalar("previousId", previous)?);
         let traits = traits(fields, context).filter(|_| kind == EventKind::Identify);
-        found.take(EMAIL, lenient(traits.as_ref(), "email"));
-        found.take(PHONE, lenient(traits.as_ref(), "phone"));
+        found.take(EMAIL, "traits.email", lenient(traits.as_ref(), "email"));
+        found.take(PHONE, "traits.phone", lenient(traits.as_ref(), "phone"));
         let device = context.and_then(|context| object(context.get("device")));
-        found.take(DEVICE_ID, lenient(device.as_ref(), "id"));
-        found.take(ADVERTISING_ID, lenient(device.as_ref(), "advertisingId"));
+        found.take(DEVICE_ID, "context.device.id", lenient(device.as_ref(), "id"));
+        found.take(ADVERTISING_ID, "context.device.advertisingId", lenient(device.as_ref(), "advertisingId"));
         found.external(context.and_then(|context| context.get("externalIds")));
         found.finish()
     }
@@ -67,17 +72,15 @@ impl Naming {
 
 impl Collector<'_> {
     /// What cannot name a person is left out; its place in the name stays.
-    fn take(&mut self, kind: &str, raw: Option<Cow<'_, str>>) {
+    fn take(&mut self, kind: &str, field: &'static str, raw: Option<Cow<'_, str>>) {
         let raw = raw.unwrap_or_default();
         self.naming.as_sent.push_str(&raw);
         self.naming.as_sent.push(SEPARATOR);
-        let Ok(identifier) = Identifier::parse(kind, &raw, self.access.source.region.as_deref()) else {
-            return;
-        };
-        if self.access.rules.blocks(&identifier) {
-            self.blocked = true;
-        } else {
-            self.naming.identifiers.push(identifier);
+        match Identifier::parse(kind, &raw, self.access.source.region.as_deref()) {
+            Ok(identifier) if self.access.rules.blocks(&identifier) => self.blocked = true,
+            Ok(identifier) => self.naming.identifiers.push(identifier),
+            Err(InvalidIdentifier::Empty) => (), // It was not sent at all.
+            Err(why) => self.invalid.push((field, why)),
         }
     }
 
@@ -93,25 +96,60 @@ impl Collector<'_> {
             if let (Some(kind), Some(id)) = (kind, lenient(Some(&entry), "id")) {
                 self.naming.as_sent.push_str(&kind);
                 self.naming.as_sent.push(SEPARATOR);
-                self.take(&kind, Some(id));
+                self.take(&kind, "context.externalIds", Some(id));
             }
         }
     }
 
     fn finish(self) -> Result<Naming, Refused> {
-        let Self { access, mut naming, blocked } = self;
+        let Self { access, mut naming, blocked, invalid } = self;
         if naming.identifiers.is_empty() {
-            let reason = if blocked { Reason::Blocked } else { Reason::NoIdentifier };
-            return Err(Refused::plain(reason));
+            return Err(match (blocked, invalid.as_slice()) {
+                (true, _) => Refused::plain(Reason::Blocked),
+                (false, []) => Refused::plain(Reason::NoIdentifier),
+                (false, invalid) => Refused::nobody_valid(invalid),
+            });
+        }
+        if !invalid.is_empty() {
+            naming.left_out.push(Refused::invalid(&invalid));
         }
         access.rules.sort(&mut naming.identifiers);
         naming.identifiers.dedup();
-        naming.left_out = naming.identifiers.len() > IDENTIFIERS_MAX;
-        naming.identifiers.truncate(IDENTIFIERS_MAX);
+        if naming.identifiers.len() > IDENTIFIERS_MAX {
+            naming.left_out.push(Refused::too_many());
+            naming.identifiers.truncate(IDENTIFIERS_MAX);
+        }
         let kept = naming.as_sent.trim_end_matches(SEPARATOR).len();
         naming.as_sent.truncate(kept);
         Ok(naming)
     }
+}
+
+impl Refused {
+    fn too_many() -> Self {
+        let detail =
+            format!("the event has more than {IDENTIFIERS_MAX} identifiers; the weakest were left out");
+        Self { reason: Reason::IdentifierLimit, detail: Cow::Owned(detail) }
+    }
+
+    /// The event stands by what else it has.
+    fn invalid(fields: &[(&'static str, InvalidIdentifier)]) -> Self {
+        let detail = format!("left out as identifiers: {}", told(fields));
+        Self { reason: Reason::InvalidIdentifier, detail: Cow::Owned(detail) }
+    }
+
+    fn nobody_valid(fields: &[(&'static str, InvalidIdentifier)]) -> Self {
+        let detail = format!("nothing valid in the event names a person: {}", told(fields));
+        Self { reason: Reason::NoIdentifier, detail: Cow::Owned(detail) }
+    }
+}
+
+/// Which fields are wrong, and why; never what they hold.
+fn told(fields: &[(&'static str, InvalidIdentifier)]) -> String {
+    let mut told: Vec<String> = fields.iter().map(|(field, why)| format!("`{field}`: {why}")).collect();
+    told.dedup();
+    told.truncate(TOLD_MAX);
+    told.join("; ")
 }
 
 /// The traits of an `identify`: at the root, else in the context, where

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use domain::rejection::Rejection;
+use domain::rejection::{Reason, Rejection};
 use domain::time::Timestamp;
 
 use super::object;
@@ -32,6 +32,8 @@ pub(super) struct Under<'a> {
     integrations: Fields<'a>,
     pub(super) sent_at: Option<Timestamp>,
     shared: usize,
+    /// Why it can stand under no event.
+    pub(super) unfit: Option<Reason>,
 }
 
 impl<'a> Under<'a> {
@@ -43,6 +45,7 @@ impl<'a> Under<'a> {
             integrations: fields(&envelope.integrations),
             sent_at: envelope.sent_at,
             shared: envelope.shared,
+            unfit: envelope.unfit,
         }
     }
 

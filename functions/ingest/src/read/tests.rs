@@ -159,6 +159,73 @@ fn more_identifiers_than_an_event_may_have_are_left_out_and_noted() {
 }
 
 #[test]
+fn an_identifier_that_is_none_is_left_out_and_noted_without_its_value() {
+    let body =
+        r#"{"type":"identify","userId":"u","messageId":"m","traits":{"email":"nobody","phone":"none"}}"#;
+    let reading = reading(body, None, &Connection::default());
+    assert_eq!((reading.events.len(), reading.rejected, reading.noted.len()), (1, 0, 1));
+    let noted = &reading.noted[0];
+    assert_eq!((noted.reason, noted.message_id.as_deref()), (Reason::InvalidIdentifier, Some("m")));
+    assert!(
+        noted.detail.contains("`traits.email`") && noted.detail.contains("`traits.phone`"),
+        "{}",
+        noted.detail
+    );
+    assert!(!noted.detail.contains("nobody") && !noted.detail.contains("none;"), "{}", noted.detail);
+}
+
+#[test]
+fn what_was_not_sent_or_is_blocked_by_rule_is_no_note() {
+    for traits in [r#""email":"","phone":null"#, r#""phone":"  ""#, r#""email":{"a":1}"#] {
+        let body =
+            format!(r#"{{"type":"identify","userId":"u","anonymousId":"null","traits":{{{traits}}}}}"#);
+        assert_eq!(reading(&body, None, &Connection::default()).noted, [], "{traits}");
+    }
+}
+
+#[test]
+fn an_event_whose_only_identifier_is_none_says_which() {
+    let reading = reading(r#"{"type":"identify","traits":{"email":"nobody"}}"#, None, &Connection::default());
+    assert_eq!((reading.rejected, reading.noted[0].reason), (1, Reason::NoIdentifier));
+    assert!(reading.noted[0].detail.contains("`traits.email`"), "{}", reading.noted[0].detail);
+}
+
+#[test]
+fn a_reserved_name_costs_its_event_and_no_other() {
+    let reserved = [
+        r#"{"$serde_json::private::Number":"1"}"#,
+        r#"{"$serde_json::private::RawValue":"{}"}"#,
+        r#"{"\u0024serde_json::private::RawValue":"[1]"}"#,
+        r#"[{"a":{"b":1,"$serde\u005Fjson::private::Number":"abc"}}]"#,
+    ];
+    for value in reserved {
+        let body = format!(
+            r#"{{"batch":[{{"type":"page","userId":"u"}},{{"type":"page","userId":"v","messageId":"m","properties":{value}}},
+            {{"type":"page","userId":"w","x":"$serde_json::private::Number","y":"\u0024"}}]}}"#
+        );
+        let reading = reading(&body, None, &Connection::default());
+        assert_eq!((reading.events.len(), reading.rejected), (2, 1), "{value}");
+        let noted = &reading.noted[0];
+        assert_eq!((noted.reason, noted.message_id.as_deref()), (Reason::ReservedName, Some("m")), "{value}");
+        assert!(noted.detail.contains("rename it"), "{}", noted.detail);
+    }
+    let root = r#"{"\u0024serde_json::private::RawValue":"{}","type":"page","userId":"u"}"#;
+    assert_eq!(refused(root), Reason::ReservedName);
+}
+
+#[test]
+fn a_shared_context_that_cannot_be_kept_is_not_dropped_in_silence() {
+    let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(100), "]".repeat(100));
+    let reserved = r#"{"a":{"\u0024serde_json::private::Number":"1"}}"#.to_owned();
+    for (shared, reason) in [(deep, Reason::TooDeep), (reserved, Reason::ReservedName)] {
+        for member in ["context", "integrations"] {
+            let body = format!(r#"{{"batch":[{{"type":"page","userId":"u"}}],"{member}":{shared}}}"#);
+            assert_eq!(refused(&body), reason, "{member}");
+        }
+    }
+}
+
+#[test]
 fn the_shared_context_of_a_batch_names_nobody() {
     let shared = r#""context":{"device":{"id":"d"},"traits":{"email":"e@x.example"}}"#;
     let body = format!(r#"{{"batch":[{{"type":"identify","userId":"u"}}],{shared}}}"#);

@@ -177,11 +177,6 @@ fn what_stays_broken_is_malformed() {
 }
 
 #[test]
-fn a_number_in_serde_jsons_own_clothes_is_malformed() {
-    refused(r#"{"a":{"$serde_json::private::Number":"abc"}}"#, Reason::Malformed);
-}
-
-#[test]
 fn a_batch_has_a_limit_that_memory_can_hold() {
     let batch = |events: usize, last: &str| format!(r#"{{"batch":[{}{last}]}}"#, "{},".repeat(events - 1));
     for last in ["{}", "NaN"] {

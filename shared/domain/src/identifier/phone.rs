@@ -19,5 +19,11 @@ pub fn normalise(raw: &str, region: Option<&str>) -> Option<String> {
     number.is_valid().then(|| number.format_as(PhoneNumberFormat::E164).into_owned())
 }
 
+/// Whether a code (`RU`, `DE`) is that of a region with a numbering plan.
+pub fn is_region(code: &str) -> bool {
+    Region::from_code(code)
+        .is_ok_and(|region| PHONE_NUMBER_UTIL.get_country_code_for_region(region).is_some())
+}
+
 #[cfg(test)]
 mod tests;

@@ -36,6 +36,15 @@ fn noise(length: usize, seed: u64) -> String {
     (0..length).map(|_| letter()).collect()
 }
 
+#[test]
+fn characters_that_sqs_does_not_take_travel_as_escapes() {
+    let odd = "a\u{fffe}b\u{ffff}c";
+    let sent = message(vec![Event { message_id: odd.to_owned(), ..event(&format!("{{\"a\":\"{odd}\"}}")) }]);
+    let bodies = sent.clone().pack();
+    assert!(!bodies[0].contains(['\u{fffe}', '\u{ffff}']));
+    assert_eq!(Message::unpack(&bodies[0]), Ok(sent));
+}
+
 fn json_of(body: &str) -> Value {
     serde_json::from_str(body).unwrap()
 }

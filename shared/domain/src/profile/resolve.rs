@@ -150,8 +150,16 @@ impl Planner<'_> {
                 (target, others)
             }
         };
+        let mut waits = false;
         for other in others {
-            self.attach(target, place, event, other)?;
+            match self.attach(target, place, event, other) {
+                // What the rest of them needs is asked for in the same round.
+                Err(Stop::Need) => waits = true,
+                attached => attached?,
+            }
+        }
+        if waits {
+            return Err(Stop::Need);
         }
         self.group(target).events.push(place);
         Ok(())
@@ -167,6 +175,7 @@ impl Planner<'_> {
         others: &[Identifier],
         event: &Event,
     ) -> Result<(ProfileId, usize), Stop> {
+        self.rows_of(others)?;
         for kept in (0..=others.len()).rev() {
             match self.first_owner(others.iter().take(kept), event)? {
                 None => {
@@ -178,6 +187,17 @@ impl Planner<'_> {
             }
         }
         Err(Stop::Unfolded(Unfolded::Stale)) // Not reached: with none kept there is no owner.
+    }
+
+    /// Asks for the rows of all of them in one round: an event with many names
+    /// must not take as many.
+    fn rows_of(&mut self, identifiers: &[Identifier]) -> Result<(), Stop> {
+        let (taken, rows) = (&self.taken, &self.known.rows);
+        let unknown = |one: &&Identifier| !taken.contains_key(*one) && !rows.contains_key(*one);
+        let unknown: Vec<Identifier> = identifiers.iter().filter(unknown).cloned().collect();
+        let all_known = unknown.is_empty();
+        self.needs.rows.extend(unknown);
+        if all_known { Ok(()) } else { Err(Stop::Need) }
     }
 
     fn first_owner<'b>(

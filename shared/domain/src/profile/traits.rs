@@ -156,8 +156,11 @@ impl Traits {
             let value = if let Setting::Json(json) = &written.value { json.len() } else { 0 };
             path.len() + value
         };
+        if self.registers.len() >= COUNT_MAX {
+            return false;
+        }
         let held: usize = self.registers.iter().map(|(path, written)| size(path, written)).sum();
-        self.registers.len() < COUNT_MAX && held + size(path, written) <= BYTES_MAX
+        held + size(path, written) <= BYTES_MAX
     }
 }
 

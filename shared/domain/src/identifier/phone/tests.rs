@@ -60,6 +60,12 @@ fn longer_text_is_not_read() {
     check(&spaced(LENGTH_MAX - 11), None, None);
 }
 
+#[test]
+fn a_region_is_one_that_reads_national_numbers() {
+    assert!(["RU", "DE", "US", "KZ"].into_iter().all(is_region));
+    assert!(!["", "ZZ", "ru", "Russia", "001", "7"].into_iter().any(is_region));
+}
+
 fn regions() -> impl Strategy<Value = Option<&'static str>> {
     prop::sample::select(vec![
         None,

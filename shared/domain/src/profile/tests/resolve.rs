@@ -82,6 +82,35 @@ fn what_is_not_known_is_asked_for_and_nothing_more() {
     assert_eq!(plan.groups.len(), 1, "a profile that holds the others saves the reading of their rows");
 }
 
+/// Rounds of reading until events are planned over a store.
+fn rounds(store: &Known, events: &[&Event]) -> usize {
+    let mut known = Known::default();
+    for round in 0..100 {
+        match plan(&key(), &workspace(), &Rules::default(), events, &known) {
+            Ok(_) => return round,
+            Err(needs) => {
+                let row = |one: Identifier| (one.clone(), store.rows.get(&one).copied().flatten());
+                known.rows.extend(needs.rows.into_iter().map(row));
+                let profile = |id: ProfileId| (id, store.profiles.get(&id).cloned().flatten());
+                known.profiles.extend(needs.profiles.into_iter().map(profile));
+            }
+        }
+    }
+    panic!("the planner never has enough");
+}
+
+#[test]
+fn an_event_with_many_names_takes_no_more_rounds_than_one_with_two() {
+    let names: Vec<String> = (0..16).map(|number| format!("card:{number}")).collect();
+    let names: Vec<&str> = std::iter::once("user_id:u").chain(names.iter().map(String::as_str)).collect();
+    let event = carrying("1", &names);
+    let each: Vec<&[&str]> = names.chunks(1).collect();
+    let stores = [store(&[]), store(&[&["user_id:u"]]), store(&[&["card:9"]]), store(&each), store(&each[1..])];
+    for store in stores {
+        assert!(rounds(&store, &[&event]) <= 3, "{} rows", store.rows.len());
+    }
+}
+
 #[test]
 fn two_racing_creators_make_the_same_profile() {
     let first = planned(Known::default(), &[&carrying("1", &["user_id:u", "anonymous_id:a"])]);
