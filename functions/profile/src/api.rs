@@ -16,6 +16,7 @@ mod import;
 
 pub use answer::TRACE;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use aws_lambda_events::event::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
@@ -33,6 +34,7 @@ use runtime::failure::{chain, guard};
 use serde_json::{Value, json};
 
 use crate::definitions::Cached;
+use crate::signing::Signing;
 use answer::{Answer, Kind, Problem};
 use ask::Route;
 use fields::Fields;
@@ -55,7 +57,7 @@ pub struct Ports<P, D, R, Q, I, C, E> {
 
 /// The API over its ports.
 #[derive(Debug)]
-pub struct Api<P, D, R, Q, I, C, E> {
+pub struct Api<P, D, R, Q, I, C, E, S = SigningKeys> {
     people: P,
     definitions: Cached<D>,
     rejections: R,
@@ -64,10 +66,10 @@ pub struct Api<P, D, R, Q, I, C, E> {
     clock: C,
     entropy: E,
     key: IdKey,
-    signing: SigningKeys,
+    signing: S,
 }
 
-impl<P, D, R, Q, I, C, E> Api<P, D, R, Q, I, C, E>
+impl<P, D, R, Q, I, C, E, S> Api<P, D, R, Q, I, C, E, S>
 where
     P: People,
     D: Definitions,
@@ -76,8 +78,9 @@ where
     I: Idempotency,
     C: Clock,
     E: Entropy,
+    S: Signing,
 {
-    pub fn new(ports: Ports<P, D, R, Q, I, C, E>, key: IdKey, signing: SigningKeys) -> Self {
+    pub fn new(ports: Ports<P, D, R, Q, I, C, E>, key: IdKey, signing: S) -> Self {
         let Ports { people, definitions, rejections, queue, idempotency, clock, entropy } = ports;
         let definitions = Cached::new(definitions);
         Self { people, definitions, rejections, queue, idempotency, clock, entropy, key, signing }
@@ -155,9 +158,11 @@ where
         let workspace = &ask.caller.workspace;
         let id = find::id(id)?;
         ask.audit("allowed", &id.to_string());
-        let filter = timeline::Filter::read(&ask::parameters(ask.request, &timeline::PARAMETERS)?)?;
+        let parameters = ask::parameters(ask.request, &timeline::PARAMETERS)?;
+        let filter = timeline::Filter::read(&parameters)?;
         let found = find::by_id(&self.people, workspace, id).await?;
-        let keys = (&self.key, &self.signing);
+        let signing = self.signing.keys(cursor(&parameters), self.clock.now()).await;
+        let keys = (&self.key, &signing);
         timeline::read(&self.people, keys, workspace, &found, &filter).await.map(Answer::json)
     }
 
@@ -170,9 +175,9 @@ where
         })?;
         ask.audit("allowed", source.as_str());
         let parameters = ask::parameters(ask.request, &rejections::PARAMETERS)?;
-        let day = rejections::day(&parameters, self.clock.now())?;
-        let listing = self.rejections.list(&workspace.id, &source, day).await?;
-        Ok(Answer::json(rejections::shape(source.as_str(), day, &listing)))
+        let (of, now) = ((&workspace.id, &source), self.clock.now());
+        let signing = self.signing.keys(cursor(&parameters), now).await;
+        rejections::read(&self.rejections, &signing, of, &parameters, now).await.map(Answer::json)
     }
 
     /// Claims the request's key before anything is sent: the same request made
@@ -275,6 +280,11 @@ impl Import {
             Self::Batch => format!("profiles[{number}]"),
         }
     }
+}
+
+/// The cursor of a listing that goes on.
+fn cursor<'a>(parameters: &'a [(&str, Cow<'_, str>)]) -> Option<&'a str> {
+    parameters.iter().find(|(name, _)| *name == "cursor").map(|(_, cursor)| cursor.as_ref())
 }
 
 fn identifier(body: &Fields<'_>) -> Result<Identifier, Problem> {

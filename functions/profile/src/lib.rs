@@ -15,6 +15,7 @@ pub mod upsert;
 pub mod write;
 pub mod outbox;
 pub mod sweep;
+pub mod signing;
 pub mod api;
 
 pub use conduct::{Conduct, Proper};

@@ -23,7 +23,7 @@ use runtime::failure::{Failure, chain};
 use runtime::{decision, guard};
 
 use crate::conduct::{Conduct, Verdicts};
-use crate::write::{Batch, Brought, Written};
+use crate::write::{Batch, Brought, Spent, Written};
 use crate::{Stage, load, wire};
 
 /// Lost races after which a batch's events go back to the queue.
@@ -44,6 +44,35 @@ enum Waits {
     OutOfTime,
 }
 
+/// What a batch came to, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Events that are settled: folded, known already, or dropped.
+    pub settled: usize,
+    /// Of these, events that became part of a profile just now. One whose
+    /// write went through while its answer was lost is not among them.
+    pub folded: usize,
+    /// Of these, late events of people who were erased.
+    pub dropped: usize,
+    /// Writes of profiles.
+    pub people: usize,
+    /// Write units of these, as far as [`Spent`] counts them.
+    pub write_units: usize,
+}
+
+impl Counts {
+    /// Events that their profiles had already.
+    pub const fn repeated(&self) -> usize {
+        self.settled.saturating_sub(self.folded + self.dropped)
+    }
+
+    fn wrote(&mut self, spent: Spent) {
+        self.people += 1;
+        self.folded += spent.folded;
+        self.write_units += spent.units;
+    }
+}
+
 /// The messages of one workspace, each with the place of its record.
 type Received = (Option<Arc<Workspace>>, Vec<(usize, Message)>);
 /// What became of a record's event; a record fails if one of its events does.
@@ -61,6 +90,16 @@ where
     /// Folds the events of all bodies; a verdict for each, in their order.
     /// After `until` nobody's write is begun.
     pub async fn upsert(&self, bodies: &[&str], until: Timestamp) -> Vec<Result<(), Failure>> {
+        self.upsert_counted(bodies, until).await.0
+    }
+
+    /// The same, and what it came to.
+    pub async fn upsert_counted(
+        &self,
+        bodies: &[&str],
+        until: Timestamp,
+    ) -> (Vec<Result<(), Failure>>, Counts) {
+        let mut counts = Counts::default();
         let mut verdicts: Vec<Result<(), Failure>> = bodies.iter().map(|_| Ok(())).collect();
         let mut workspaces: BTreeMap<WorkspaceId, Received> = BTreeMap::new();
         for (record, body) in bodies.iter().enumerate() {
@@ -77,7 +116,8 @@ where
             let Some(workspace) = workspace else { continue };
             let events: Vec<Brought<'_>> = messages.iter().flat_map(brought).collect();
             for slice in slices(&events) {
-                for (record, outcome) in self.fold_slice(workspace, &slice, until).await {
+                for (record, outcome) in self.fold_slice(workspace, &slice, until, &mut counts).await {
+                    counts.settled += usize::from(outcome.is_ok());
                     note(&mut verdicts, record, outcome);
                 }
             }
@@ -87,7 +127,7 @@ where
         {
             *failed = Ok(());
         }
-        verdicts
+        (verdicts, counts)
     }
 
     async fn read(&self, body: &str) -> Result<(Message, Option<Arc<Workspace>>), Failure> {
@@ -105,8 +145,9 @@ where
         workspace: &Workspace,
         slice: &[Brought<'_>],
         until: Timestamp,
+        counts: &mut Counts,
     ) -> Vec<Outcome> {
-        if let Ok(outcomes) = guard(async { Ok(self.fold(workspace, slice, until).await) }).await {
+        if let Ok(outcomes) = guard(async { Ok(self.fold(workspace, slice, until, counts).await) }).await {
             return outcomes;
         }
         let mut outcomes = Vec::new();
@@ -115,7 +156,7 @@ where
             records.entry(brought.record).or_default().push(*brought);
         }
         for (record, of_one) in records {
-            match guard(async { Ok(self.fold(workspace, &of_one, until).await) }).await {
+            match guard(async { Ok(self.fold(workspace, &of_one, until, counts).await) }).await {
                 Ok(of_one) => outcomes.extend(of_one),
                 Err(panicked) => outcomes.push((record, Err(panicked))),
             }
@@ -123,7 +164,13 @@ where
         outcomes
     }
 
-    async fn fold(&self, workspace: &Workspace, events: &[Brought<'_>], until: Timestamp) -> Vec<Outcome> {
+    async fn fold(
+        &self,
+        workspace: &Workspace,
+        events: &[Brought<'_>],
+        until: Timestamp,
+        counts: &mut Counts,
+    ) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
         let mut left = events.to_vec();
         let mut attempt = 0;
@@ -134,7 +181,8 @@ where
             }
             // After a lost race what was read is too old to be asked again.
             let read = if attempt == 0 { Read::Eventual } else { Read::Consistent };
-            let (again, progress) = self.attempt(workspace, &left, (read, until), &mut outcomes).await;
+            let (again, progress) =
+                self.attempt(workspace, &left, (read, until), (&mut outcomes, counts)).await;
             left = again;
             attempt = if progress { 1 } else { attempt + 1 };
             if attempt >= ATTEMPTS_MAX {
@@ -155,7 +203,7 @@ where
         workspace: &Workspace,
         events: &[Brought<'a>],
         (read, until): (Read, Timestamp),
-        outcomes: &mut Vec<Outcome>,
+        (outcomes, counts): (&mut Vec<Outcome>, &mut Counts),
     ) -> (Vec<Brought<'a>>, bool) {
         let only: Vec<&Event> = events.iter().map(|brought| brought.event).collect();
         let planned =
@@ -180,8 +228,14 @@ where
         for (group, result) in written {
             let brought = group.events.iter().filter_map(|place| events.get(*place).copied());
             match result {
-                Ok(Written::All) => outcomes.extend(brought.map(|brought| (brought.record, Ok(())))),
-                Ok(Written::Part) => {
+                Ok(Written::All(spent)) => {
+                    if let Some(spent) = spent {
+                        counts.wrote(spent);
+                    }
+                    outcomes.extend(brought.map(|brought| (brought.record, Ok(()))));
+                }
+                Ok(Written::Part(spent)) => {
+                    counts.wrote(spent);
                     progress = true;
                     again.extend(brought);
                 }
@@ -191,7 +245,9 @@ where
                 }
             }
         }
+        let before = outcomes.len();
         again.extend(self.unfolded(workspace, events, &plan, outcomes).await);
+        counts.dropped += outcomes.iter().skip(before).filter(|(_, outcome)| outcome.is_ok()).count();
         (again, progress)
     }
 

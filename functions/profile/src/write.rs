@@ -11,7 +11,7 @@ use domain::profile::traits::Overflow;
 use domain::profile::{Held, Profile, group, page};
 use domain::rejection::{Reason, Rejection};
 use domain::time::Timestamp;
-use domain::workspace::WorkspaceId;
+use domain::workspace::{SourceId, WorkspaceId};
 use ports::definitions::Workspace;
 use ports::people::{Claim, Save, SaveError, StoredProfile};
 use ports::{Clock, Definitions, Entropy, People, Rejections};
@@ -46,12 +46,28 @@ pub struct Batch<'a> {
     pub loaded: &'a Loaded,
 }
 
+/// Bytes of an item beside its body: keys, version, the names of attributes.
+const ITEM_OVERHEAD: usize = 120;
+/// Bytes of a write unit.
+const UNIT: usize = 1024;
+
+/// What one write took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spent {
+    /// Events that were new.
+    pub folded: usize,
+    /// Write units of the profile, its pages and its claims, by the sizes that
+    /// we know; what an outbox takes is not in it.
+    pub units: usize,
+}
+
 /// How far the write of one person came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
-    All,
+    /// All is done; `None` if nothing was new.
+    All(Option<Spent>),
     /// There were more events than one write takes: go on with the rest.
-    Part,
+    Part(Spent),
     /// Another writer came between, or the answer of our own write was lost:
     /// read again, the ledger tells.
     Conflict,
@@ -100,7 +116,7 @@ where
         let mut taken = one_write(&fresh);
         if taken.is_empty() {
             self.tell(batch, id, group, &fresh, 0);
-            return Ok(Written::All);
+            return Ok(Written::All(None));
         }
         let mut decided = self.decide(batch, id, group, taken, &profile);
         while decided.items.len() + decided.claims.len() >= TRANSACTION_MAX && taken.len() > 1 {
@@ -112,9 +128,10 @@ where
         if saved.is_ok() {
             self.tell(batch, id, group, &fresh, taken.len());
         }
+        let spent = |units| Spent { folded: taken.len(), units };
         match saved {
-            Ok(()) if taken.len() < fresh.len() => Ok(Written::Part),
-            Ok(()) => Ok(Written::All),
+            Ok(units) if taken.len() < fresh.len() => Ok(Written::Part(spent(units))),
+            Ok(units) => Ok(Written::All(Some(spent(units)))),
             Err(SaveError::Conflict) => Ok(Written::Conflict),
             Err(SaveError::Unavailable(cause)) => Err(Failure::retry(cause)),
         }
@@ -286,10 +303,14 @@ where
         taken: &[Fresh<'_>],
         refused: Vec<(usize, Rejection)>,
     ) -> Result<(), Failure> {
+        let mut by_source: BTreeMap<&SourceId, Vec<Rejection>> = BTreeMap::new();
         for (place, rejection) in refused {
             let Some(Brought { event, .. }) = batch.events.get(place) else { continue };
-            let refused = [rejection];
-            let recorded = self.rejections.record(&batch.workspace.id, &event.source, &refused);
+            by_source.entry(&event.source).or_default().push(rejection);
+        }
+        // One call a source: one event can have thousands of traits too many.
+        for (source, refused) in by_source {
+            let recorded = self.rejections.record(&batch.workspace.id, source, &refused);
             recorded.await.map_err(Failure::retry)?;
         }
         for (_, event, name) in taken {
@@ -337,17 +358,21 @@ where
     /// Writes pages and profile. Pages travel in the profile's transaction
     /// whenever that creates a profile or claims an identifier: a page of an
     /// attempt that loses such a race would be an orphan that no erasure finds.
+    ///
+    /// Gives back the write units that this took.
     async fn save(
         &self,
         batch: &Batch<'_>,
         id: ProfileId,
         (stored, read): (Option<&StoredProfile>, &Profile),
         decided: Decided,
-    ) -> Result<(), SaveError> {
+    ) -> Result<usize, SaveError> {
         let Decided { next, mut claims, items, .. } = decided;
         let workspace = &batch.workspace.id;
+        let mut spent: usize = items.iter().map(|item| units(item.body.len())).sum::<usize>() + claims.len();
         let mut seen = stored.map(|stored| stored.version);
-        let with = if stored.is_none() || !claims.is_empty() {
+        let is_transaction = stored.is_none() || !claims.is_empty();
+        let with = if is_transaction {
             items
         } else {
             self.writer.people.put(workspace, id, &items).await?;
@@ -366,6 +391,10 @@ where
             seen = Some(version);
         }
         let whole = self.writer.stored(seen, &next);
+        spent += units(whole.body.len());
+        if is_transaction {
+            spent *= 2; // A transaction prepares each write and then commits it.
+        }
         self.writer.people.save(workspace, Save { id, seen, next: whole.clone(), claims, with }).await?;
         if !next.outbox.is_empty() {
             // Whatever happens here, the profile is due and the sweep tries again.
@@ -373,8 +402,13 @@ where
                 tracing::warn!(profile.id = %id, "Will leave the outbox of profile `{id}` to the sweep: {cause}.");
             }
         }
-        Ok(())
+        Ok(spent)
     }
+}
+
+/// Write units of an item with so large a body.
+const fn units(body: usize) -> usize {
+    (body + ITEM_OVERHEAD).div_ceil(UNIT)
 }
 
 /// As many of the events as one write takes.

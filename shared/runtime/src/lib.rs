@@ -5,6 +5,7 @@
 
 pub mod world;
 pub mod telemetry;
+pub mod metrics;
 pub mod decision;
 pub mod failure;
 pub mod sqs;

@@ -80,15 +80,14 @@ fn fate(record: &SqsMessage, failure: &Failure, max_receives: u32) -> Option<Fat
 
 fn log(record: &SqsMessage, failure: &Failure, fate: Option<Fate>) {
     let id = record.message_id.as_deref().unwrap_or(WITHOUT_ID);
-    // Anyone's record may come here: only what looks like our own is said.
-    let ours = |trace: &&str| trace.len() == 32 && trace.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let trace = letter::trace(record).filter(ours);
+    let trace = letter::trace(record);
     let cause = chain(failure.cause());
     let receives = letter::receives(record);
     match fate {
         Some(Fate::Rejected) => {
             tracing::warn!(
                 trace,
+                decision = Fate::Rejected.name(),
                 record.id = id,
                 record.receives = receives,
                 cause,
@@ -98,6 +97,7 @@ fn log(record: &SqsMessage, failure: &Failure, fate: Option<Fate>) {
         Some(Fate::GivenUp) => {
             tracing::warn!(
                 trace,
+                decision = Fate::GivenUp.name(),
                 record.id = id,
                 record.receives = receives,
                 cause,
@@ -107,6 +107,7 @@ fn log(record: &SqsMessage, failure: &Failure, fate: Option<Fate>) {
         None => {
             tracing::warn!(
                 trace,
+                decision = "waits",
                 record.id = id,
                 record.receives = receives,
                 cause,

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use aws_lambda_events::event::apigw::ApiGatewayV2httpRequest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use domain::json;
 use http::header::{self, HeaderName};
 use ports::definitions::Scope;
 use serde_json::{Map, Value};
@@ -13,8 +14,10 @@ use super::answer::{Kind, Problem};
 
 /// Bytes of a body: Lambda's own limit of 6 MB leaves no room for more in base64.
 pub(crate) const BODY_MAX: usize = 4 * 1024 * 1024;
-/// With `arbitrary_precision` `serde_json` takes an object with this key for a number.
-const NUMBER_IN_DISGUISE: &[u8] = b"$serde_json::private";
+
+/// Values of a body's JSON: each takes some hundred bytes once it is read. 500
+/// profiles of a hundred traits each have fewer.
+const VALUES_MAX: usize = 60_000;
 
 /// Where a request goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,10 +125,17 @@ pub(crate) fn body(request: &ApiGatewayV2httpRequest) -> Result<Cow<'_, [u8]>, P
 
 /// The body's JSON object.
 pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
-    if body.windows(NUMBER_IN_DISGUISE.len()).any(|window| window == NUMBER_IN_DISGUISE) {
-        return Err(Problem::new(Kind::MalformedBody, "The body uses a name that is reserved"));
+    let text = std::str::from_utf8(body)
+        .map_err(|_| Problem::new(Kind::MalformedBody, "The body is not UTF-8, as JSON has to be"))?;
+    if json::has_reserved_name(text) {
+        let detail = "The body uses a name that is reserved: one that begins with `$serde_json::private::`";
+        return Err(Problem::new(Kind::MalformedBody, detail));
     }
-    match serde_json::from_slice(body) {
+    if json::values(text) > VALUES_MAX {
+        let detail = format!("The body holds more than {VALUES_MAX} values; send fewer profiles at once");
+        return Err(Problem::new(Kind::BodyTooLarge, detail));
+    }
+    match serde_json::from_str(text) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(Problem::new(Kind::MalformedBody, "The body is JSON, but not an object")),
         // The parser's own words can quote the body.

@@ -341,7 +341,7 @@ fn source(text: &str) -> Result<SourceId, Problem> {
     SourceId::parse(text).map_err(|invalid| bad("source", &invalid.to_string()))
 }
 
-fn limit(text: &str) -> Result<usize, Problem> {
+pub(crate) fn limit(text: &str) -> Result<usize, Problem> {
     let limit = text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
     limit.ok_or_else(|| bad("limit", &format!("must be a number from 1 to {LIMIT_MAX}")))
 }

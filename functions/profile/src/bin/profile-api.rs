@@ -3,31 +3,41 @@
 use aws_lambda_events::event::apigw::ApiGatewayV2httpRequest;
 use dynamodb::{Definitions, Idempotency, People, Rejections};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use ports::Clock as _;
 use profile::api::{Api, Ports};
 use profile::settings;
+use profile::signing::Renewed;
 use runtime::{SystemClock, SystemEntropy, telemetry};
 use sqs::SqsQueue;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    #[expect(clippy::disallowed_methods, reason = "settings are read here, once")]
-    let settings = settings::Api::read(|name| std::env::var(name).ok())?;
-    let aws = aws_config::load_from_env().await;
-    let parameters = ssm::Parameters::new(ssm::client(&aws, None));
-    let [id_key, signing] =
-        parameters.read([&settings.id_key_parameter, &settings.signing_keys_parameter]).await?;
+    #[expect(clippy::disallowed_methods, reason = "what is asked through here is asked once")]
+    let lookup = |name: &str| std::env::var(name).ok();
+    let settings = settings::Api::read(lookup)?;
+    let aws = aws::config(lookup).await;
     let store = dynamodb::client(&aws, None);
+    let definitions = Definitions::new(store.clone(), &settings.tables.definitions, SystemClock);
+    let parameters = ssm::Parameters::new(ssm::client(&aws, None));
+    let names = [settings.id_key_parameter.as_str(), &settings.signing_keys_parameter];
+    let (secrets, ()) = tokio::join!(parameters.read(names), aws::warm(definitions.connect()));
+    let [id_key, signing] = secrets?;
     let ports = Ports {
         people: People::new(store.clone(), &settings.tables.people, &settings.tables.identities),
-        definitions: Definitions::new(store.clone(), &settings.tables.definitions, SystemClock),
+        definitions,
         rejections: Rejections::new(store.clone(), &settings.rejections_table, SystemClock),
         queue: SqsQueue::new(sqs::client(&aws, None), &settings.queue_url),
         idempotency: Idempotency::new(store, &settings.tables.definitions),
         clock: SystemClock,
         entropy: SystemEntropy,
     };
-    let api = &Api::new(ports, settings::id_key(id_key.expose())?, settings::signing_keys(signing.expose())?);
+    let signing = Renewed::new(
+        ssm::Parameter::new(parameters, &settings.signing_keys_parameter),
+        settings::signing_keys(signing.expose())?,
+        SystemClock.now(),
+    );
+    let api = &Api::new(ports, settings::id_key(id_key.expose())?, signing);
     let handle = service_fn(move |event: LambdaEvent<ApiGatewayV2httpRequest>| async move {
         Ok::<_, Error>(api.handle(event.payload).await)
     });

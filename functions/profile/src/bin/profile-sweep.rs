@@ -3,15 +3,16 @@
 use dynamodb::People;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use profile::{Writer, settings};
-use runtime::{SystemClock, SystemEntropy, telemetry};
+use runtime::{SystemClock, SystemEntropy, metrics, telemetry};
 use serde::de::IgnoredAny;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    #[expect(clippy::disallowed_methods, reason = "settings are read here, once")]
-    let settings = settings::Sweep::read(|name| std::env::var(name).ok())?;
-    let aws = aws_config::load_from_env().await;
+    #[expect(clippy::disallowed_methods, reason = "what is asked through here is asked once")]
+    let lookup = |name: &str| std::env::var(name).ok();
+    let settings = settings::Sweep::read(lookup)?;
+    let aws = aws::config(lookup).await;
     let [secret] = ssm::Parameters::new(ssm::client(&aws, None)).read([&settings.id_key_parameter]).await?;
     let writer = &Writer {
         people: People::new(dynamodb::client(&aws, None), &settings.people_table, &settings.identities_table),
@@ -22,8 +23,8 @@ async fn main() -> Result<(), Error> {
     // Whatever the schedule sends says no more than that a minute is over.
     let handle = service_fn(move |_: LambdaEvent<IgnoredAny>| async move {
         let swept = writer.sweep().await?;
-        let (due, resent, failed) = (swept.due, swept.resent, swept.failed);
-        tracing::info!(due, resent, failed, "Looked at {due} profiles that were due");
+        let (due, resent, unsent) = (swept.due, swept.resent, swept.failed);
+        tracing::info!(name: metrics::EVENT, due, resent, unsent, "Looked at {due} profiles that were due");
         Ok::<_, Error>(())
     });
     Box::pin(lambda_runtime::run(handle)).await

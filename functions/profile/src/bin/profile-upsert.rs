@@ -11,14 +11,19 @@ use sqs::SqsQueue;
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    #[expect(clippy::disallowed_methods, reason = "settings are read here, once")]
-    let settings = settings::Upsert::read(|name| std::env::var(name).ok())?;
-    let aws = aws_config::load_from_env().await;
-    let [secret] = ssm::Parameters::new(ssm::client(&aws, None)).read([&settings.id_key_parameter]).await?;
+    #[expect(clippy::disallowed_methods, reason = "what is asked through here is asked once")]
+    let lookup = |name: &str| std::env::var(name).ok();
+    let settings = settings::Upsert::read(lookup)?;
+    let aws = aws::config(lookup).await;
     let store = dynamodb::client(&aws, None);
+    let definitions = Definitions::new(store.clone(), &settings.tables.definitions, SystemClock);
+    let parameters = ssm::Parameters::new(ssm::client(&aws, None));
+    let (secret, ()) =
+        tokio::join!(parameters.read([&settings.id_key_parameter]), aws::warm(definitions.connect()));
+    let [secret] = secret?;
     let stage: &Stage<_, _, _, _, _, Proper> = &Stage::new(
         People::new(store.clone(), &settings.tables.people, &settings.tables.identities),
-        Definitions::new(store.clone(), &settings.tables.definitions, SystemClock),
+        definitions,
         Rejections::new(store, &settings.rejections_table, SystemClock),
         SystemClock,
         SystemEntropy,

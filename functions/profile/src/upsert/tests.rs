@@ -165,3 +165,55 @@ async fn each_event_is_said_to_be_folded_once_and_repeated_after() {
     assert_eq!(lines[0]["message_key"], lines[3]["message_key"]);
     assert_ne!(lines[0]["message_key"], lines[2]["message_key"]);
 }
+
+#[tokio::test]
+async fn a_batch_is_counted_as_it_came_out() {
+    let stage = stage(&MemoryPeople::default());
+    let mut twice = bodies(3);
+    twice.extend(bodies(3));
+    let twice: Vec<&str> = twice.iter().map(String::as_str).collect();
+    let (verdicts, counts) = stage.upsert_counted(&twice, NEVER).await;
+    assert!(verdicts.iter().all(Result::is_ok));
+    // A new person is one transaction of a profile, a page and a claim, which bills each twice.
+    let expected = Counts { settled: 6, folded: 3, dropped: 0, people: 3, write_units: 3 * 3 * 2 };
+    assert_eq!((counts, counts.repeated()), (expected, 3));
+    let (_, counts) = stage.upsert_counted(&twice, NEVER).await;
+    assert_eq!((counts, counts.repeated()), (Counts { settled: 6, ..Counts::default() }, 6));
+    let known = [body(0, "m-new")];
+    let (_, counts) = stage.upsert_counted(&[&known[0], "unreadable"], NEVER).await;
+    let expected = Counts { settled: 1, folded: 1, dropped: 0, people: 1, write_units: 2 };
+    assert_eq!(counts, expected, "a person who is known costs a page and a profile");
+}
+
+#[tokio::test]
+async fn a_batch_is_told_in_one_line_of_metrics() {
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    let written = Written::default();
+    let writer = written.clone();
+    let level = tracing::level_filters::LevelFilter::OFF;
+    let lines =
+        runtime::telemetry::function_lines(move || writer.clone(), level, Some("Tributary/test".to_owned()));
+    let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines));
+    let stage = stage(&MemoryPeople::default());
+    let record = |body: String, waited: i64| {
+        let mut record = aws_lambda_events::event::sqs::SqsMessage::default();
+        record.message_id = Some(body.len().to_string());
+        record.body = Some(body);
+        record.attributes.insert("SentTimestamp".to_owned(), NOW.plus(-waited).millis().to_string());
+        record
+    };
+    let records = vec![
+        record(body(1, "m-1"), 1_000),
+        record(body(1, "m-2"), 60_000),
+        record("wrong".to_owned(), 2_000),
+    ];
+    let letters = testkit::MemoryQueue::default();
+    crate::batch::fold(&stage, &letters, records, NEVER, 5).await;
+    drop(guard);
+    let lines = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    let line: serde_json::Value = serde_json::from_str(&lines).unwrap();
+    assert_eq!((&line["folded"], &line["people"], &line["failed"]), (&2.into(), &1.into(), &1.into()));
+    assert!((60_000..61_000).contains(&line["oldest_ms"].as_i64().unwrap()), "{line}");
+    assert!(line["_aws"].is_object() && line.get("repeated").is_none(), "{line}");
+}

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use aws_lambda_events::event::sqs::SqsMessage;
 use ports::queue::Outgoing;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::failure::chain;
@@ -46,7 +46,8 @@ impl Fate {
 }
 
 /// Stands in for a body that leaves no room for the reason.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Pointer {
     v: u32,
     too_large: bool,
@@ -65,15 +66,30 @@ pub fn write(record: &SqsMessage, cause: &(dyn Error + 'static), fate: Fate) -> 
     Outgoing { body, attributes }
 }
 
+/// The attributes with which a letter goes back to its queue: those that the
+/// record had before it became one.
+pub fn unwrap(attributes: Vec<(String, String)>) -> Vec<(String, String)> {
+    const OURS: [&str; 4] = [REASON, FATE, MESSAGE_ID, RECEIVES];
+    attributes.into_iter().filter(|(name, _)| !OURS.contains(&name.as_str())).collect()
+}
+
+/// Whether a letter's body only stands in for one that had no room or was
+/// empty: there is nothing in it to go back to a queue.
+pub fn is_pointer(body: &str) -> bool {
+    serde_json::from_str::<Pointer>(body).is_ok()
+}
+
 /// How often the record was received; the first time if nobody counted.
 pub fn receives(record: &SqsMessage) -> u32 {
     let counted = record.attributes.get("ApproximateReceiveCount");
     counted.and_then(|count| count.parse().ok()).unwrap_or(1)
 }
 
-/// The id that its sender was answered with, if the record carries one.
+/// The id that its sender was answered with, if the record carries one. Anyone's
+/// record may come here: only what looks like our own is repeated.
 pub fn trace(record: &SqsMessage) -> Option<&str> {
-    record.message_attributes.get(TRACE)?.string_value.as_deref()
+    let ours = |trace: &&str| trace.len() == 32 && trace.bytes().all(|byte| byte.is_ascii_hexdigit());
+    record.message_attributes.get(TRACE)?.string_value.as_deref().filter(ours)
 }
 
 fn attributes(record: &SqsMessage, cause: &(dyn Error + 'static), fate: Fate) -> Vec<(String, String)> {

@@ -13,9 +13,14 @@ fn record(id: &str, body: &str, receives: u32) -> SqsMessage {
     record.body = Some(body.to_owned());
     record.attributes.insert("ApproximateReceiveCount".to_owned(), receives.to_string());
     let mut trace = SqsMessageAttribute::default();
-    trace.string_value = Some(format!("trace-of-{id}"));
+    trace.string_value = Some(trace_of(id));
     record.message_attributes.insert("trace".to_owned(), trace);
     record
+}
+
+/// 32 hex digits, as ours are.
+fn trace_of(id: &str) -> String {
+    format!("{id:0>32}")
 }
 
 fn wrong() -> Result<(), Failure> {
@@ -45,7 +50,7 @@ async fn a_bad_record_harms_only_itself() {
     assert_eq!(attribute(letter, "reason"), Some("the message is not JSON"));
     assert_eq!(attribute(letter, "fate"), Some("rejected"));
     assert_eq!(attribute(letter, "message_id"), Some("b"));
-    assert_eq!(attribute(letter, "trace"), Some("trace-of-b"));
+    assert_eq!(attribute(letter, "trace"), Some(trace_of("b").as_str()));
 }
 
 #[tokio::test]
@@ -122,11 +127,27 @@ fn a_reason_is_cut_at_a_character_and_holds_only_what_sqs_takes() {
 }
 
 #[test]
+fn a_letter_that_goes_back_keeps_what_the_record_had() {
+    let letter = letter_of("A", "no");
+    assert_eq!(letter::unwrap(letter.attributes), [("trace".to_owned(), trace_of("a"))]);
+}
+
+#[test]
+fn a_trace_that_is_not_ours_is_not_repeated() {
+    let mut foreign = record("a", "A", 1);
+    foreign.message_attributes.get_mut("trace").unwrap().string_value = Some("alice@example.com".to_owned());
+    let cause: Box<dyn Error + Send + Sync> = "no".into();
+    assert_eq!(attribute(&letter::write(&foreign, cause.as_ref(), Fate::Rejected), "trace"), None);
+}
+
+#[test]
 fn a_body_that_leaves_no_room_for_its_reason_goes_in_as_a_pointer() {
     let beside: usize = letter_of("A", "no").attributes.iter().map(|(n, v)| n.len() + 6 + v.len()).sum();
     let fits = "x".repeat(letter::MESSAGE_BYTES_MAX - beside);
     assert_eq!(letter_of(&fits, "no").body, fits);
+    assert!(!letter::is_pointer(&fits) && !letter::is_pointer(r#"{"v":1,"message":{}}"#));
     let over = fits + "x";
+    assert!(letter::is_pointer(&letter_of(&over, "no").body) && letter::is_pointer(&letter_of("", "no").body));
     let pointer: serde_json::Value = serde_json::from_str(&letter_of(&over, "no").body).unwrap();
     assert_eq!(pointer["v"], 1);
     assert_eq!(pointer["too_large"], true);

@@ -36,6 +36,14 @@ async fn a_path_that_leads_nowhere_is_a_404_and_another_method_a_405() {
 }
 
 #[tokio::test]
+async fn a_body_of_too_many_values_is_refused_before_it_is_read() {
+    let many = |count: usize| format!("{{\"profiles\":[{}]}}", vec!["0"; count].join(","));
+    for (count, told) in [(10_000, "400 bad_field"), (70_000, "413 body_too_large")] {
+        assert_eq!(posted("/v1/profiles/batch", &many(count)).await.told(), told, "{count}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_cannot_be_read_is_told_from_a_field_that_is_wrong() {
     for (body, code, said) in [
         ("", "malformed_body", "line 1"),
@@ -44,6 +52,7 @@ async fn a_body_that_cannot_be_read_is_told_from_a_field_that_is_wrong() {
         ("{\"identifier\":{\"kind\":\"x\",\"value\":NaN}}", "malformed_body", "line 1"),
         ("{\"identifier\":{\"kind\":\"x\",\"value\":\"\\ud800\"}}", "malformed_body", "line 1"),
         ("{\"$serde_json::private::Number\":\"1\"}", "malformed_body", "reserved"),
+        ("{\"a\":{\"\\u0024serde_json::private::RawValue\":\"{}\"}}", "malformed_body", "reserved"),
         ("{}", "bad_field", "`identifier` is missing"),
         ("{\"identifier\":1}", "bad_field", "`identifier` must be an object"),
         ("{\"identifer\":{}}", "bad_field", "`identifer` is not known here; there are: identifier"),
@@ -144,7 +153,7 @@ async fn the_refused_events_of_a_source_are_listed_by_day() {
             "at": NOW.rfc3339(), "reason": "no_identifier", "detail": "nothing names a person",
             "message_id": "m-1", "sample": "{}",
         });
-        assert_eq!((&listed.body["kept"], &listed.body["left_out"]), (&json!([kept]), &json!(0)));
+        assert_eq!((&listed.body["kept"], &listed.body["cursor"]), (&json!([kept]), &Value::Null));
     }
     assert_eq!(world.get("/v1/sources/web/rejections?day=2020-01-01").await.body["kept"], json!([]));
     assert_eq!(world.get("/v1/sources/crm/rejections").await.body["counts"], json!({}));
@@ -158,4 +167,75 @@ async fn the_refused_events_of_a_source_are_listed_by_day() {
     }
     world.rejections.set_failing(true);
     assert_eq!(world.get("/v1/sources/web/rejections").await.told(), "503 unavailable");
+}
+
+fn refusal(number: i64, sample: &str) -> Rejection {
+    Rejection {
+        at: NOW.plus(-number),
+        reason: Reason::Malformed,
+        detail: String::new(),
+        message_id: Some(format!("m-{number}")),
+        sample: sample.to_owned(),
+    }
+}
+
+/// The message ids of a listing's parts, asked for one after the other.
+async fn parts(world: &World, query: &str) -> Vec<Vec<String>> {
+    let mut parts = Vec::new();
+    let mut cursor = Value::Null;
+    loop {
+        let cursor_parameter = cursor.as_str().map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+        let listed = world.get(&format!("/v1/sources/web/rejections?{query}{cursor_parameter}")).await;
+        assert_eq!(listed.status, 200, "{:?}", listed.body);
+        let ids = listed.body["kept"].as_array().unwrap().iter();
+        parts.push(ids.map(|kept| kept["message_id"].as_str().unwrap().to_owned()).collect());
+        cursor = listed.body["cursor"].clone();
+        if cursor.is_null() {
+            return parts;
+        }
+        assert!(!parts.last().unwrap().is_empty(), "a part with a cursor holds something");
+    }
+}
+
+#[tokio::test]
+async fn refused_events_are_listed_in_parts_and_a_cursor_is_for_its_question_alone() {
+    let world = World::new();
+    let all: Vec<_> = (0..5).map(|number| refusal(number, "{}")).collect();
+    world.rejections.record(&workspace_id("shop"), &source_id("web"), &all).await.unwrap();
+    assert_eq!(parts(&world, "limit=2").await, [vec!["m-0", "m-1"], vec!["m-2", "m-3"], vec!["m-4"]]);
+
+    let first = world.get("/v1/sources/web/rejections?limit=2").await;
+    let cursor = first.body["cursor"].as_str().unwrap().to_owned();
+    let today = NOW.rfc3339()[..10].to_owned();
+    let day = NOW.plus(-domain::time::Timestamp::DAY).rfc3339()[..10].to_owned();
+    for path in [
+        format!("/v1/sources/crm/rejections?cursor={cursor}"),
+        format!("/v1/sources/web/rejections?day={day}&cursor={cursor}"),
+        format!("/v1/sources/web/rejections?cursor={}x", &cursor[..cursor.len() - 1]),
+    ] {
+        assert_eq!(world.get(&path).await.told(), "400 bad_cursor", "{path}");
+    }
+    world.clock.advance(domain::time::Timestamp::DAY);
+    let after_midnight = world.get(&format!("/v1/sources/web/rejections?cursor={cursor}")).await;
+    assert_eq!(after_midnight.body["day"], json!(today), "a listing goes on in the day on which it began");
+    assert_eq!(after_midnight.body["kept"][0]["message_id"], "m-2");
+    assert_eq!(world.get("/v1/sources/web/rejections?limit=0").await.told(), "400 bad_parameter");
+}
+
+#[tokio::test]
+async fn an_answer_with_refused_events_is_one_that_lambda_can_carry() {
+    let world = World::new();
+    // In the JSON of an answer each byte of this takes four, and its escapes' escapes as many.
+    let sample = "\"".repeat(Rejection::SAMPLE_MAX);
+    for minute in 0..3 {
+        let at = |number| minute * domain::time::Timestamp::MINUTE + number;
+        let all: Vec<_> = (0..100).map(|number| refusal(at(number), &sample)).collect();
+        world.rejections.record(&workspace_id("shop"), &source_id("web"), &all).await.unwrap();
+    }
+    let listed = parts(&world, "limit=1000").await;
+    assert!(listed.len() > 1, "they do not fit into one answer");
+    assert_eq!(listed.concat().len(), 300);
+    let answered = world.get("/v1/sources/web/rejections?limit=1000").await;
+    let carried = Value::from(answered.body.to_string()).to_string();
+    assert!(carried.len() < 6 * 1024 * 1024, "{} bytes", carried.len());
 }
