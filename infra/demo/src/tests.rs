@@ -65,7 +65,14 @@ fn requests_arrive_in_order_and_within_the_year() {
 #[test]
 fn the_year_ends_where_it_is_told_to() {
     let end = Timestamp::parse("2024-03-01T15:00:00Z").expect("a time");
-    let last = events_until(1, 50, end).last().expect("a request");
+    let requests: Vec<_> = events_until(1, 50, end).collect();
+    for event in requests.iter().flat_map(read) {
+        assert!(
+            Timestamp::parse(text(&event, "timestamp").expect("a time")) < Some(end),
+            "an event of the future"
+        );
+    }
+    let last = requests.last().expect("a request");
     assert!(last.at < Timestamp::parse("2024-03-01T00:00:00Z").expect("a time"));
     assert!(last.at > Timestamp::parse("2024-02-20T00:00:00Z").expect("a time"));
 }

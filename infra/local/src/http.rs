@@ -82,7 +82,8 @@ impl Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(accept(listener, Arc::new(Door { clock, handler }), stopped));
+        let task =
+            tokio::spawn(accept(listener, Arc::new(Door { clock, handler, port: address.port() }), stopped));
         Ok(Self { address, stop, task })
     }
 
@@ -109,6 +110,7 @@ impl Server {
 struct Door<C, H> {
     clock: C,
     handler: H,
+    port: u16,
 }
 
 /// Gives back the connections that are still open when it is time to stop.
@@ -181,7 +183,7 @@ where
             Ok(body) => body,
             Err(status) => return answer::refusal(status),
         };
-        let event = event::of(&head, &body, from.ip(), self.clock.now());
+        let event = event::of(&head, &body, from.ip(), self.port, self.clock.now());
         drop(body);
         let is_too_large = event.body.as_ref().is_some_and(|body| body.len() > PAYLOAD_BYTES_MAX);
         if is_too_large {

@@ -8,11 +8,15 @@ pub mod template;
 pub mod http;
 pub mod queue;
 pub mod consumer;
+pub mod schedule;
 pub mod store;
+pub mod journal;
 
 pub use consumer::{Consumer, Mapping};
 pub use http::Server;
+pub use journal::Journal;
 pub use queue::settings::QueueSettings;
 pub use queue::{LocalQueue, Queues};
+pub use schedule::Timer;
 pub use store::{DataFolder, Store};
 pub use template::Wiring;

@@ -2,6 +2,7 @@
 //! `DynamoDB` behind HTTP on the loopback address, for the real SDK.
 
 mod folder;
+mod life;
 
 pub use folder::{DataFolder, FORMAT, FolderError};
 
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dynoxide::{Database, DynoxideError};
+use ports::Clock;
 use runtime::failure::chain;
 use rusqlite::ErrorCode;
 use tokio::net::TcpListener;
@@ -94,7 +96,9 @@ pub struct Store {
 impl Store {
     /// Opens the file, makes it if there is none, and serves it on a free port
     /// of the loopback address, inside a Tokio runtime.
-    pub async fn start(file: &Path) -> Result<Self, StoreError> {
+    ///
+    /// Items end by `clock`.
+    pub async fn start<C: Clock + Clone + 'static>(file: &Path, clock: C) -> Result<Self, StoreError> {
         let database = open(file).await?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(StoreError::Listen)?;
         let address = listener.local_addr().map_err(StoreError::Listen)?;
@@ -104,7 +108,7 @@ impl Store {
             let until = async move { drop(stopped.wait_for(|stop| *stop).await) };
             tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database.clone(), until))
         };
-        let sweeping = tokio::spawn(sweep(database, stopped));
+        let sweeping = tokio::spawn(sweep(database, clock, stopped));
         Ok(Self { address, stop, serving, sweeping })
     }
 
@@ -152,18 +156,18 @@ fn is_something_else(file: &Path) -> bool {
     read.is_ok() && start != SQLITE
 }
 
-async fn sweep(database: Database, mut stop: watch::Receiver<bool>) {
+async fn sweep<C: Clock + Clone + 'static>(database: Database, clock: C, mut stop: watch::Receiver<bool>) {
     loop {
+        let (database, now) = (database.clone(), clock.now());
+        match tokio::task::spawn_blocking(move || life::sweep(&database, now)).await {
+            Ok(Ok(_)) => (),
+            Ok(Err(error)) => tracing::warn!("Cannot delete items that have ended: {}", chain(&error)),
+            Err(error) => tracing::warn!("Cannot delete items that have ended: {}", chain(&error)),
+        }
         tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(SWEEP_EVERY) => (),
-        }
-        let database = database.clone();
-        match tokio::task::spawn_blocking(move || database.sweep_ttl()).await {
-            Ok(Ok(_)) => (),
-            Ok(Err(error)) => tracing::warn!("Cannot delete items that have ended: {}", chain(&error)),
-            Err(error) => tracing::warn!("Cannot delete items that have ended: {}", chain(&error)),
         }
     }
 }

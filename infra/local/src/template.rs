@@ -127,7 +127,7 @@ pub enum When {
     Rate {
         every_ms: i64,
     },
-    /// What stands in `cron(…)`.
+    /// What stands in `cron(…)`, in UTC.
     Cron(String),
 }
 
@@ -137,7 +137,7 @@ impl When {
         let (kind, inner) = expression.trim().strip_suffix(')')?.split_once('(')?;
         match kind {
             "rate" => rate_ms(inner).map(|every_ms| Self::Rate { every_ms }),
-            "cron" => (inner.split_whitespace().count() == 6).then(|| Self::Cron(inner.to_owned())),
+            "cron" => crate::schedule::cron(inner).map(|_| Self::Cron(inner.to_owned())),
             _ => None,
         }
     }

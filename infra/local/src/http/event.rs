@@ -13,8 +13,18 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 /// What names the one route that a function URL has.
 const ROUTE: &str = "$default";
 const ACCOUNT: &str = "000000000000";
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 
-pub(super) fn of(head: &Parts, body: &[u8], from: IpAddr, now: Timestamp) -> ApiGatewayV2httpRequest {
+/// `port` is the door's own.
+pub(super) fn of(
+    head: &Parts,
+    body: &[u8],
+    from: IpAddr,
+    port: u16,
+    now: Timestamp,
+) -> ApiGatewayV2httpRequest {
     let query = head.uri.query().unwrap_or_default();
     let mut event = ApiGatewayV2httpRequest::default();
     event.version = Some("2.0".to_owned());
@@ -24,6 +34,7 @@ pub(super) fn of(head: &Parts, body: &[u8], from: IpAddr, now: Timestamp) -> Api
     event.query_string_parameters = query.parse().unwrap_or_default();
     event.cookies = cookies(&head.headers);
     event.headers = joined(&head.headers);
+    forwarded(&mut event.headers, from, port);
     event.request_context = context(head, from, now);
     if !body.is_empty() {
         let text = as_text(&head.headers, body);
@@ -70,6 +81,18 @@ fn joined(headers: &HeaderMap) -> HeaderMap {
         Some((name.clone(), HeaderValue::from_bytes(&values.join(&b","[..])).ok()?))
     };
     names.filter_map(join).collect()
+}
+
+/// What a door says of itself, whatever a client says of it: how it was
+/// reached, which here is plain HTTP, and behind whom the client stands.
+fn forwarded(headers: &mut HeaderMap, from: IpAddr, port: u16) {
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+    headers.insert(FORWARDED_PORT, HeaderValue::from(port));
+    let before = headers.get(&FORWARDED_FOR).and_then(|before| before.to_str().ok());
+    let all = before.map_or_else(|| from.to_string(), |before| format!("{before}, {from}"));
+    if let Ok(all) = HeaderValue::from_str(&all) {
+        headers.insert(FORWARDED_FOR, all);
+    }
 }
 
 /// A body goes as text if its headers call it text and it is; all else as base64.

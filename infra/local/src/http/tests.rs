@@ -303,3 +303,24 @@ async fn a_taken_port_is_named_with_its_remedy() {
         format!("port {port} is taken by another program: stop it, or choose another with `--port`");
     assert_eq!(error.to_string(), expected);
 }
+
+#[tokio::test]
+async fn an_event_says_how_the_door_was_reached_whatever_the_client_claims() {
+    let (server, mut events) = door(text(200, "ok")).await;
+    let mut client = Client::of(&server).await;
+    client.send("GET / HTTP/1.1\r\nHost: cdp.example:8787\r\n\r\n").await;
+    client.answer().await;
+    let headers = events.recv().await.unwrap().headers;
+    assert_eq!(headers["x-forwarded-proto"], "http");
+    assert_eq!(headers["host"], "cdp.example:8787");
+    assert_eq!(headers["x-forwarded-port"], server.address().port().to_string());
+    assert_eq!(headers["x-forwarded-for"], "127.0.0.1");
+
+    client
+        .send("GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n")
+        .await;
+    client.answer().await;
+    let headers = events.recv().await.unwrap().headers;
+    assert_eq!(headers["x-forwarded-proto"], "http");
+    assert_eq!(headers["x-forwarded-for"], "192.0.2.1, 127.0.0.1");
+}

@@ -104,6 +104,27 @@ promises! {
     a_dead_head_lets_its_group_go_on
 }
 
+/// The sending end keeps what the adapter of SQS and the queue in memory keep.
+#[tokio::test]
+async fn the_queue_keeps_the_promises_of_a_queue() {
+    let subject = Subject::new();
+    let queue = subject.queue("plain");
+    let received = async || {
+        let mut messages = Vec::new();
+        loop {
+            let some = queue.receive(10, usize::MAX, None).await.unwrap();
+            if some.is_empty() {
+                return messages;
+            }
+            let receipts: Vec<_> = some.iter().map(|received| received.receipt.clone()).collect();
+            assert_eq!(queue.delete(&receipts).await.unwrap(), some.len());
+            let sent = |received: Received| Outgoing { body: received.body, attributes: received.attributes };
+            messages.extend(some.into_iter().map(sent));
+        }
+    };
+    testkit::contract::queue::check(&queue, received).await;
+}
+
 #[tokio::test]
 async fn what_was_accepted_is_there_after_a_restart_with_its_timeouts_and_its_memory() {
     let subject = Subject::new();

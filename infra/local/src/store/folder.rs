@@ -85,6 +85,10 @@ impl DataFolder {
     pub fn store_file(&self) -> PathBuf {
         self.path.join("store.db")
     }
+
+    pub fn journal_folder(&self) -> PathBuf {
+        self.path.join("journal")
+    }
 }
 
 /// A folder with other things in it was hardly meant; nothing is written there.

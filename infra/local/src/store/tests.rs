@@ -1,3 +1,5 @@
+use domain::time::Timestamp;
+use testkit::TestClock;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -30,16 +32,50 @@ const GRACE: Duration = Duration::from_mins(10);
 async fn what_was_written_is_there_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("store.db");
-    let store = Store::start(&file).await.unwrap();
+    let store = Store::start(&file, TestClock::default()).await.unwrap();
     assert!(store.url().starts_with("http://127.0.0.1:"));
     assert_eq!(ask(&store, "CreateTable", TABLE).await.0, 200);
     let put = r#"{"TableName":"people","Item":{"pk":{"S":"one"}}}"#;
     assert_eq!(ask(&store, "PutItem", put).await.0, 200);
     store.stop(GRACE).await;
 
-    let store = Store::start(&file).await.unwrap();
+    let store = Store::start(&file, TestClock::default()).await.unwrap();
     let get = r#"{"TableName":"people","Key":{"pk":{"S":"one"}}}"#;
     assert_eq!(ask(&store, "GetItem", get).await, (200, r#"{"Item":{"pk":{"S":"one"}}}"#.to_owned()));
+    store.stop(GRACE).await;
+}
+
+/// In 2079, where the system's clock is not yet.
+#[tokio::test]
+async fn items_end_by_the_clock_of_the_stack() {
+    const END: i64 = 40_000 * Timestamp::DAY;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.db");
+    let start = |at| Store::start(&file, TestClock::at(Timestamp::from_millis(at)));
+    let store = start(END - 1).await.unwrap();
+    ask(&store, "CreateTable", TABLE).await;
+    let life = r#"{"TableName":"people","TimeToLiveSpecification":{"Enabled":true,"AttributeName":"ends"}}"#;
+    assert_eq!(ask(&store, "UpdateTimeToLive", life).await.0, 200);
+    let put = async |number: i64, ends: String| {
+        let item = format!(r#"{{"TableName":"people","Item":{{"pk":{{"S":"{number}"}}{ends}}}}}"#);
+        assert_eq!(ask(&store, "PutItem", &item).await.0, 200);
+    };
+    for number in 0..250 {
+        put(number, format!(r#","ends":{{"N":"{}"}}"#, END / Timestamp::SECOND + number % 2)).await;
+    }
+    put(250, String::new()).await;
+    let left = async |store: &Store| {
+        let (_, counted) = ask(store, "Scan", r#"{"TableName":"people","Select":"COUNT"}"#).await;
+        serde_json::from_str::<serde_json::Value>(&counted).unwrap()["Count"].as_u64().unwrap()
+    };
+    assert_eq!(left(&store).await, 251);
+    store.stop(GRACE).await;
+
+    let store = start(END).await.unwrap();
+    while left(&store).await > 126 {}
+    store.stop(GRACE).await; // The sweep has ended with it.
+    let store = start(END - 1).await.unwrap();
+    assert_eq!(left(&store).await, 126, "those that end a second later, and the one without an end");
     store.stop(GRACE).await;
 }
 
@@ -48,20 +84,20 @@ async fn a_store_that_cannot_be_used_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let damaged = folder.path().join("damaged.db");
     std::fs::write(&damaged, "no database, but long enough to be looked at".repeat(100)).unwrap();
-    assert!(matches!(Store::start(&damaged).await, Err(StoreError::Damaged { .. })));
+    assert!(matches!(Store::start(&damaged, TestClock::default()).await, Err(StoreError::Damaged { .. })));
     let nowhere = folder.path().join("no/such/store.db");
-    assert!(matches!(Store::start(&nowhere).await, Err(StoreError::Open { .. })));
+    assert!(matches!(Store::start(&nowhere, TestClock::default()).await, Err(StoreError::Open { .. })));
 }
 
 #[tokio::test]
 async fn a_store_of_a_newer_version_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("store.db");
-    Store::start(&file).await.unwrap().stop(GRACE).await;
+    Store::start(&file, TestClock::default()).await.unwrap().stop(GRACE).await;
     let database = rusqlite::Connection::open(&file).unwrap();
     database.execute("UPDATE _config SET value = '999' WHERE key = 'schema_version'", []).unwrap();
     drop(database);
-    let error = Store::start(&file).await.unwrap_err();
+    let error = Store::start(&file, TestClock::default()).await.unwrap_err();
     assert!(matches!(error, StoreError::Unfit { .. }), "{error:?}");
     assert!(chain(&error).contains("update, or choose another data folder") && chain(&error).contains("999"));
 }

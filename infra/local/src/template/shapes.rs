@@ -400,7 +400,12 @@ fn schedule(shape: &ScheduleShape, name: String, place: &str) -> Result<Option<S
         return Ok(None);
     }
     let when = When::parse(&shape.schedule_expression);
-    let wrong = || TemplateError::wrong(place, "has an expression that is neither `rate(…)` nor `cron(…)`");
+    let wrong = || {
+        TemplateError::wrong(
+            place,
+            "has an expression that is neither `rate(…)` nor `cron(…)` as EventBridge reads them",
+        )
+    };
     Ok(Some(Schedule { name, when: when.ok_or_else(wrong)? }))
 }
 
