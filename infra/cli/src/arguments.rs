@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::dlq::arguments::DlqCommand;
+use crate::operate::arguments::{Init, KeyCommand, SourceCommand, WorkspaceCommand};
+
 /// A customer data platform that runs in your own AWS account, or whole on
 /// this machine.
 #[derive(Debug, Parser)]
@@ -22,6 +25,34 @@ pub(crate) enum Command {
     /// Looks at people.
     #[command(subcommand)]
     Profile(ProfileCommand),
+    /// Shows events of a running `tributary local` as they come, each with
+    /// what was decided on it.
+    ///
+    /// A line holds: time, source, kind, decision, profile, trace, and what
+    /// else is to be said. It begins with what comes from now on.
+    Tail(Tail),
+    /// Tells an event's way through the stages of a running `tributary local`.
+    ///
+    /// It is found by the `messageId` that its sender gave it, or by the trace
+    /// in the answer's header `x-tributary-trace`.
+    Trace(Trace),
+    /// Makes what a deployed stack hangs on: its keys, and a first workspace.
+    ///
+    /// The first keys are shown once. A second run changes nothing and says
+    /// what is there; one that was broken off is mended by the next.
+    Init(Init),
+    /// Creates and lists workspaces.
+    #[command(subcommand)]
+    Workspace(WorkspaceCommand),
+    /// Creates, changes and lists what sends events.
+    #[command(subcommand)]
+    Source(SourceCommand),
+    /// Creates, rotates, revokes and lists keys.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Looks at dead letters, and sends them back to their queue.
+    #[command(subcommand)]
+    Dlq(DlqCommand),
 }
 
 #[derive(Debug, Args)]
@@ -78,4 +109,39 @@ pub(crate) struct Show {
     pub(crate) kind: String,
     #[command(flatten)]
     pub(crate) target: Target,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Tail {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Only events of this source.
+    #[arg(long)]
+    pub(crate) source: Option<String>,
+    /// Only events on which this was decided.
+    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(crate::entry::DECISIONS))]
+    pub(crate) decision: Option<String>,
+    /// Begins with the oldest line that is kept.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Shows what is kept and ends, instead of waiting for more.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Ends after so many lines.
+    #[arg(long)]
+    pub(crate) limit: Option<u64>,
+    /// Prints each line as JSON, for scripts.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Trace {
+    /// A message id as it was sent, or the 32 hex digits of a trace.
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Prints all that was found as one line of JSON, for scripts.
+    #[arg(long)]
+    pub(crate) json: bool,
 }

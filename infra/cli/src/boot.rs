@@ -53,7 +53,6 @@ pub(crate) async fn keys(folder: &Path, definitions: &Definitions) -> Result<Key
         signing_keys: SigningKeys::make("first", [SystemEntropy.bytes(), SystemEntropy.bytes()])?.reveal(),
         admin_key: admin.reveal(),
         write_keys,
-        clock_ahead: 0,
     };
     data::write_keys(folder, &keys)?;
     Ok(keys)

@@ -16,9 +16,6 @@ pub(crate) struct Keys {
     pub(crate) admin_key: String,
     /// The write key of each source, by the source's name.
     pub(crate) write_keys: std::collections::BTreeMap<String, String>,
-    /// Milliseconds by which the clock was put forward.
-    #[serde(default)]
-    pub(crate) clock_ahead: i64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +30,7 @@ pub(crate) enum DataError {
 
 const KEYS: &str = "keys.json";
 const URL: &str = "url";
+const CLOCK: &str = "clock";
 
 /// The keys of a folder, if one is kept there.
 pub(crate) fn keys(folder: &Path) -> Result<Option<Keys>, DataError> {
@@ -58,6 +56,20 @@ pub(crate) fn write_url(folder: &Path, url: &str) -> Result<(), DataError> {
 pub(crate) fn url(folder: &Path) -> Result<String, DataError> {
     let file = folder.join(URL);
     fs::read_to_string(&file).map(|url| url.trim().to_owned()).map_err(|cause| DataError::Read(file, cause))
+}
+
+/// By how many milliseconds the folder's clock was put forward.
+pub(crate) fn clock_ahead(folder: &Path) -> Result<i64, DataError> {
+    let file = folder.join(CLOCK);
+    match fs::read_to_string(&file) {
+        Ok(text) => serde_json::from_str(text.trim()).map_err(|cause| DataError::Damaged(file, cause)),
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(0),
+        Err(cause) => Err(DataError::Read(file, cause)),
+    }
+}
+
+pub(crate) fn write_clock_ahead(folder: &Path, millis: i64) -> Result<(), DataError> {
+    write(folder, CLOCK, &millis.to_string())
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> Result<(), DataError> {

@@ -5,19 +5,29 @@ mod boot;
 mod client;
 mod clock;
 mod data;
+mod deployed;
+mod dlq;
+mod entry;
+mod init;
 mod shop;
+mod operate;
 mod output;
 mod platform;
 mod profile_show;
 mod stack;
 mod summary;
 mod tables;
+mod tail;
 mod tools;
+mod trace;
+mod trail;
 
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command, ProfileCommand};
 use clap::Parser as _;
+use operate::Order;
+use operate::arguments::Place;
 use output::Failed;
 
 fn main() -> ExitCode {
@@ -37,5 +47,19 @@ async fn run(arguments: Arguments) -> Result<(), Failed> {
         Command::Local(local) => platform::run(local).await,
         Command::Demo(demo) => shop::run(demo).await,
         Command::Profile(ProfileCommand::Show(show)) => profile_show::run(show).await,
+        Command::Tail(tail) => tail::run(tail).await,
+        Command::Trace(trace) => trace::run(trace).await,
+        Command::Init(options) => init::run(options).await,
+        Command::Workspace(command) => operate(command.order()).await,
+        Command::Source(command) => operate(command.order()).await,
+        Command::Key(command) => operate(command.order()).await,
+        Command::Dlq(command) => {
+            let (place, order) = command.order();
+            dlq::run(&place, order).await
+        }
     }
+}
+
+async fn operate((place, order): (Place, Order)) -> Result<(), Failed> {
+    operate::run(&place, order).await
 }

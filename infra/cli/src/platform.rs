@@ -3,21 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use local::Queues;
 use local::consumer::Consumer;
 use local::http::Server;
 use local::store::{DataFolder, Store};
-use local::template::{When, Wiring};
+use local::template::Wiring;
+use local::{Journal, Queues, Timer};
 use ports::Clock as _;
 use runtime::{SystemEntropy, telemetry};
 use serde_json::json;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::Local;
 use crate::boot::{self, Definitions};
 use crate::clock::LocalClock;
 use crate::data::{self, Keys};
+use crate::operate::local::Folder;
 use crate::output::{Failed, line};
 use crate::stack::{self, Parts};
 use crate::tables;
@@ -29,84 +29,94 @@ const DEFINITIONS: &str = "DefinitionsTable";
 /// How long what was begun may take when it is time to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
-#[derive(Debug, thiserror::Error)]
-#[error("the template starts the sweep by a cron expression; here it can only be a rate")]
-struct Unscheduled;
-
 pub(crate) async fn run(options: Local) -> Result<(), Failed> {
-    telemetry::init_program();
     let folder = DataFolder::open(&options.data)?;
-    let store = Store::start(&folder.store_file()).await?;
+    let clock = LocalClock::of(folder.path())?;
+    let journal = Journal::open(&folder.journal_folder())?;
+    telemetry::init_program_with(journal.layer(clock.clone()));
+    let store = Store::start(&folder.store_file(), clock.clone()).await?;
     let client = stack::client(&store.url());
     let wiring = Wiring::parse(TEMPLATE)?;
     tables::create(&client, &wiring.tables).await?;
     let queues = Queues::open(&folder.queues_file(), wiring.queues.clone(), &SystemEntropy)?;
-    let ahead = data::keys(folder.path())?.map_or(0, |keys| keys.clock_ahead);
-    let clock = LocalClock::ahead_by(ahead);
     let definitions = Definitions::new(client.clone(), DEFINITIONS, clock.clone());
     let keys = boot::keys(folder.path(), &definitions).await?;
     queues.release_in_flight(clock.now()).await?;
-    let parts = Parts { wiring, queues, client, clock: clock.clone(), keys: keys.clone() };
+    let parts = Parts {
+        wiring,
+        queues,
+        client,
+        clock: clock.clone(),
+        keys: keys.clone(),
+        journal: journal.clone(),
+        folder: Folder(folder.path().to_owned()),
+    };
     parts.check()?;
     let doors = Arc::new(parts.doors()?);
-    let server = Server::start(options.port, clock, move |request| {
+    let server = Server::start(options.port, clock.clone(), move |request| {
         let doors = Arc::clone(&doors);
         async move { doors.answer(request).await }
     });
     let server = server.await?;
     let consumers = parts.consumers()?;
-    let (stop, stopped) = watch::channel(false);
-    let schedules = schedule(&parts, &stopped)?;
+    let timers = timers(&parts, &clock)?;
+    let stop = Stop::listen()?;
     data::write_url(folder.path(), &server.url())?;
     greet(&options, &server.url(), &keys);
-    stop_asked().await?;
-    stop.send_replace(true);
-    end(server, consumers, schedules, store).await;
+    stop.asked().await;
+    journal.stop_waiting();
+    end(server, consumers, timers, store).await;
+    journal.flush().await;
     Ok(())
 }
 
-/// Starts the sweep as often as the template says.
-fn schedule(parts: &Parts, stopped: &watch::Receiver<bool>) -> Result<Vec<JoinHandle<()>>, Failed> {
+/// Starts the sweep whenever the template says.
+fn timers(parts: &Parts, clock: &LocalClock) -> Result<Vec<Timer>, Failed> {
     let (writer, schedules) = parts.sweep()?;
     let writer = Arc::new(writer);
-    let start = |when: &When| {
-        let When::Rate { every_ms } = *when else { return Err(Unscheduled.into()) };
-        let every = Duration::from_millis(every_ms.unsigned_abs());
-        let (writer, mut stopped) = (Arc::clone(&writer), stopped.clone());
-        Ok(tokio::spawn(async move {
-            loop {
+    let sweep = |when| {
+        let writer = Arc::clone(&writer);
+        Timer::start(when, clock.clone(), move || {
+            let writer = Arc::clone(&writer);
+            async move {
                 if let Err(failure) = writer.sweep().await {
                     let cause = runtime::failure::chain(failure.cause());
                     tracing::warn!(cause, "A sweep failed and is tried again in its next turn: {cause}");
                 }
-                tokio::select! {
-                    () = tokio::time::sleep(every) => (),
-                    _ = stopped.wait_for(|stop| *stop) => return,
-                }
             }
-        }))
+        })
     };
-    schedules.iter().map(start).collect()
+    Ok(schedules.into_iter().map(sweep).collect())
 }
 
-async fn end(server: Server, consumers: Vec<Consumer>, schedules: Vec<JoinHandle<()>>, store: Store) {
+async fn end(server: Server, consumers: Vec<Consumer>, timers: Vec<Timer>, store: Store) {
     server.stop(GRACE).await;
     for consumer in consumers {
         consumer.stop().await;
     }
-    for schedule in schedules {
-        if let Err(error) = schedule.await {
-            tracing::error!("A schedule ended by itself: {}", runtime::failure::chain(&error));
-        }
+    for timer in timers {
+        timer.stop().await;
     }
     store.stop(GRACE).await;
 }
 
-async fn stop_asked() -> std::io::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        interrupted = tokio::signal::ctrl_c() => interrupted,
+/// What asks the platform to stop. It listens before it is said that the
+/// platform runs: whoever was told may ask at once.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn asked(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => (),
+            _ = self.interrupt.recv() => (),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use demo::{Events, Truth};
+use domain::time::Timestamp;
 use futures_util::StreamExt as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use ports::Clock as _;
@@ -28,10 +29,12 @@ struct NoWriteKey(&'static str);
 pub(crate) async fn run(options: Demo) -> Result<(), Failed> {
     let client = Client::of(&options.target)?;
     let keys = data::keys(&options.target.data)?.map(|keys| keys.write_keys).unwrap_or_default();
-    let mut year = demo::events(options.seed, options.people);
+    // The year ends with the platform's yesterday: nothing in it is still to come.
+    let ahead = data::clock_ahead(&options.target.data)?;
+    let mut year = demo::events_until(options.seed, options.people, now(ahead));
     line(&format!("A year of {} people streams into {} …", options.people, client.url()));
     let bar = progress();
-    stream(&client, &keys, &mut year, &bar).await?;
+    stream(&client, &keys, ahead, &mut year, &bar).await?;
     bar.finish_and_clear();
     drained(&client).await?;
     let found = client.get("/_local/summary").await?;
@@ -51,6 +54,7 @@ fn progress() -> ProgressBar {
 async fn stream(
     client: &Client,
     keys: &BTreeMap<String, String>,
+    ahead: i64,
     year: &mut Events,
     bar: &ProgressBar,
 ) -> Result<(), Failed> {
@@ -59,12 +63,10 @@ async fn stream(
     let requests = year.by_ref().map(|request| {
         sent += request.len();
         let first = *start.get_or_insert(request.at);
-        bar.set_position(
-            u64::try_from(request.at.since(first) / domain::time::Timestamp::DAY).unwrap_or_default(),
-        );
+        bar.set_position(u64::try_from(request.at.since(first) / Timestamp::DAY).unwrap_or_default());
         bar.set_message(format!("{sent} events"));
         let key = keys.get(request.source.id()).cloned().ok_or(NoWriteKey(request.source.id()));
-        async move { Ok::<(), Failed>(deliver(client, &key?, &request).await?) }
+        async move { Ok::<(), Failed>(deliver(client, &key?, ahead, &request).await?) }
     });
     let mut answers = futures_util::stream::iter(requests).buffer_unordered(AT_ONCE);
     while let Some(answer) = answers.next().await {
@@ -73,12 +75,17 @@ async fn stream(
     Ok(())
 }
 
+/// The time by the platform's clock.
+fn now(ahead: i64) -> Timestamp {
+    SystemClock.now().plus(ahead)
+}
+
 /// Sends a request until it is taken, as SDKs do: each try with a new `sentAt`.
-async fn deliver(client: &Client, key: &str, request: &demo::Request) -> Result<(), Unanswered> {
+async fn deliver(client: &Client, key: &str, ahead: i64, request: &demo::Request) -> Result<(), Unanswered> {
     let mut tries = 0;
     loop {
         tries += 1;
-        match client.batch(key, request.stamped(SystemClock.now())).await {
+        match client.batch(key, request.stamped(now(ahead))).await {
             Err(Unanswered::Refused { status, .. }) if tries < TRIES_MAX && status.is_server_error() => {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }

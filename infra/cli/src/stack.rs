@@ -11,22 +11,32 @@ use dynamodb::{Idempotency, People, Rejections};
 use ingest::Ingest;
 use local::consumer::Consumer;
 use local::template::{Function, When, Wiring};
-use local::{LocalQueue, Queues};
+use local::{Journal, LocalQueue, Queues};
 use ports::Clock as _;
 use profile::api::{Api, Ports};
+use profile::signing::Renewed;
 use profile::{Proper, Stage, Writer, batch};
 use runtime::SystemEntropy;
 
 use crate::boot::Definitions;
 use crate::clock::LocalClock;
 use crate::data::Keys;
+use crate::operate::local::Folder;
 use crate::output::Failed;
 use crate::tools::{PREFIX, Tools};
 
 type Queue = LocalQueue<LocalClock>;
 type LocalIngest = Ingest<Definitions, Queue, Rejections<LocalClock>, LocalClock, SystemEntropy>;
-type LocalApi =
-    Api<People, Definitions, Rejections<LocalClock>, Queue, Idempotency, LocalClock, SystemEntropy>;
+type LocalApi = Api<
+    People,
+    Definitions,
+    Rejections<LocalClock>,
+    Queue,
+    Idempotency,
+    LocalClock,
+    SystemEntropy,
+    Renewed<Folder>,
+>;
 type LocalStage = Stage<People, Definitions, Rejections<LocalClock>, LocalClock, SystemEntropy, Proper>;
 type LocalWriter = Writer<People, LocalClock, SystemEntropy>;
 
@@ -37,6 +47,8 @@ pub(crate) struct Parts {
     pub(crate) client: Client,
     pub(crate) clock: LocalClock,
     pub(crate) keys: Keys,
+    pub(crate) journal: Journal,
+    pub(crate) folder: Folder,
 }
 
 /// The functions that answer HTTP.
@@ -139,8 +151,14 @@ impl Parts {
             client: self.client.clone(),
             people_table: self.variable(API, "PEOPLE_TABLE")?,
             rejections: self.rejections(API)?,
+            definitions: self.definitions(API)?,
+            journal: self.journal.clone(),
+            key: self.id_key()?,
+            folder: self.folder.clone(),
         };
-        let api = Api::new(ports, self.id_key()?, profile::settings::signing_keys(&self.keys.signing_keys)?);
+        let signing = profile::settings::signing_keys(&self.keys.signing_keys)?;
+        let signing = Renewed::new(self.folder.clone(), signing, self.clock.now());
+        let api = Api::new(ports, self.id_key()?, signing);
         Ok(Doors { ingest, api, tools })
     }
 

@@ -59,10 +59,11 @@ async fn refused(rejections: &dynamodb::Rejections<LocalClock>, clock: &LocalClo
     let workspace = WorkspaceId::parse(boot::WORKSPACE)?;
     let mut refused = 0;
     for (source, _) in boot::SOURCES {
-        let listing = rejections.list(&workspace, &SourceId::parse(source)?, clock.now()).await?;
-        let ours = |reason: &str| !matches!(reason, "identifier_limit" | "traits_overflow"); // Those events stand.
-        refused +=
-            listing.counts.iter().filter(|(reason, _)| ours(reason)).map(|(_, count)| count).sum::<u64>();
+        let counts = rejections.counts(&workspace, &SourceId::parse(source)?, clock.now()).await?;
+        // Those events stand.
+        let ours =
+            |reason: &str| !matches!(reason, "identifier_limit" | "invalid_identifier" | "traits_overflow");
+        refused += counts.iter().filter(|(reason, _)| ours(reason)).map(|(_, count)| count).sum::<u64>();
     }
     Ok(refused)
 }

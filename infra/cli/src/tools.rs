@@ -1,15 +1,21 @@
 //! `/_local/…`: what only a platform on this machine offers.
 
+use std::time::Duration;
+
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use aws_lambda_events::encodings::Body;
+use aws_lambda_events::query_map::QueryMap;
+use domain::key::IdKey;
 use domain::time::Timestamp;
-use local::Queues;
+use local::{Journal, Queues};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::boot::Definitions;
 use crate::clock::LocalClock;
+use crate::operate::local::{Folder, status};
 use crate::output::Failed;
-use crate::summary;
+use crate::{dlq, operate, summary};
 
 /// The path under which the tools stand.
 pub(crate) const PREFIX: &str = "/_local/";
@@ -21,24 +27,36 @@ pub(crate) struct Tools {
     pub(crate) client: aws_sdk_dynamodb::Client,
     pub(crate) people_table: String,
     pub(crate) rejections: dynamodb::Rejections<LocalClock>,
+    pub(crate) definitions: Definitions,
+    pub(crate) journal: Journal,
+    /// By it the journal knows message ids.
+    pub(crate) key: IdKey,
+    pub(crate) folder: Folder,
 }
 
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
-    #[error("there is no tool `{0}`; there are status, summary and clock")]
+    #[error("there is no tool `{0}`; there are status, summary, clock, journal, trace, operate and dlq")]
     Unknown(String),
     #[error("the body has to be {{\"advance_seconds\": number}} with a number from 1 on")]
     Advance,
+    #[error("`{0}` has to be a whole number")]
+    Number(&'static str),
+    #[error("the body has to be {{\"id\": text}} with a message id or a trace")]
+    Id,
 }
+
+/// For how long a reader of the journal may wait for more; a client's patience is longer.
+const WAIT_MAX: Duration = Duration::from_secs(20);
 
 impl Tools {
     pub(crate) async fn answer(&self, request: &ApiGatewayV2httpRequest) -> ApiGatewayV2httpResponse {
         let path = request.raw_path.as_deref().unwrap_or_default();
         let tool = path.strip_prefix(PREFIX).unwrap_or_default();
-        let (status, answer) = match self.use_tool(tool, request.body.as_deref()).await {
+        let (status, answer) = match self.use_tool(tool, request).await {
             Ok(answer) => (200, answer),
             Err(failed) if failed.is::<Refusal>() => (400, json!({"detail": failed.to_string()})),
-            Err(failed) => (503, json!({"detail": runtime::failure::chain(failed.as_ref())})),
+            Err(failed) => (status(&failed).unwrap_or(503), json!({"detail": runtime::failure::chain(failed.as_ref())})),
         };
         let mut response = ApiGatewayV2httpResponse::default();
         response.status_code = status;
@@ -47,11 +65,16 @@ impl Tools {
         response
     }
 
-    async fn use_tool(&self, tool: &str, body: Option<&str>) -> Result<Value, Failed> {
+    async fn use_tool(&self, tool: &str, request: &ApiGatewayV2httpRequest) -> Result<Value, Failed> {
+        let body = request.body.as_deref().unwrap_or_default();
         match tool {
             "status" => self.status().await,
             "summary" => summary::of(&self.client, &self.people_table, &self.rejections, &self.clock).await,
-            "clock" => self.advance(body.unwrap_or_default()),
+            "clock" => self.advance(body),
+            "journal" => self.read_journal(&request.query_string_parameters).await,
+            "trace" => Ok(serde_json::to_value(self.trail(&asked_id(body)?).await?)?),
+            operate::TOOL => self.operate(request).await,
+            dlq::TOOL => self.dead_letters(request).await,
             other => Err(Refusal::Unknown(other.to_owned()).into()),
         }
     }
@@ -83,14 +106,43 @@ impl Tools {
         Ok(json!({"queues": queues, "due": due}))
     }
 
+    /// The journal behind the place `after`, or only where it ends. If there is
+    /// nothing yet it waits, for `wait` seconds at most.
+    async fn read_journal(&self, query: &QueryMap) -> Result<Value, Failed> {
+        let number =
+            |name| query.first(name).map(str::parse::<u64>).transpose().map_err(|_| Refusal::Number(name));
+        let wait = number("wait")?.map_or(WAIT_MAX, Duration::from_secs).min(WAIT_MAX);
+        self.journal.flush().await;
+        let Some(after) = number("after")? else {
+            return Ok(json!({"entries": [], "next": self.journal.end()}));
+        };
+        let mut part = self.journal.after(after).await?;
+        if part.entries.is_empty() && !wait.is_zero() {
+            // Whether it came to something or not: what is there now is the answer.
+            let _ = tokio::time::timeout(wait, self.journal.wait(part.next)).await;
+            part = self.journal.after(part.next).await?;
+        }
+        Ok(json!({"entries": part.entries, "next": part.next}))
+    }
+
     fn advance(&self, body: &str) -> Result<Value, Failed> {
         #[derive(Deserialize)]
         struct Asked {
             advance_seconds: u32,
         }
         let asked: Asked = serde_json::from_str(body).map_err(|_| Refusal::Advance)?;
-        let ahead = self.clock.advance(i64::from(asked.advance_seconds) * Timestamp::SECOND);
+        let ahead = self.clock.advance(i64::from(asked.advance_seconds) * Timestamp::SECOND)?;
         self.queues.wake();
         Ok(json!({"ahead_seconds": ahead / Timestamp::SECOND}))
     }
+}
+
+/// The id whose way is asked for.
+fn asked_id(body: &str) -> Result<String, Refusal> {
+    #[derive(Deserialize)]
+    struct Asked {
+        id: String,
+    }
+    let asked: Asked = serde_json::from_str(body).map_err(|_| Refusal::Id)?;
+    Some(asked.id).filter(|id| !id.is_empty()).ok_or(Refusal::Id)
 }
