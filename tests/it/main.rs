@@ -9,4 +9,5 @@
 )]
 
 mod template;
+mod openapi;
 mod simulation;

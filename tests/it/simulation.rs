@@ -1,15 +1,21 @@
-//! The production stage under a seeded storm, and what must hold after every step.
+//! The production stages under a seeded storm, and what must hold after every
+//! step: real requests into ingest, its queue, the profile stage, the sweep.
 //!
-//! A failure prints `SEED=…`; the same seed repeats the same run.
+//! A failure prints `SEED=…` and the shortest run that fails; the same seed
+//! repeats the same run.
 
+mod chance;
+mod crowd;
+mod sdk;
 mod world;
 mod oracle;
+mod shortest;
 mod crash_points;
+mod ingest_crash_points;
 mod mutants;
 mod poison;
-
-use profile::Proper;
-use world::World;
+mod rules_04_to_07;
+mod rules_20_to_23;
 
 /// Seeds of one ordinary run; `SIMULATION_SEEDS` asks for more.
 const SEEDS: u64 = 60;
@@ -22,9 +28,10 @@ fn seeds() -> std::ops::Range<u64> {
 
 #[test]
 fn any_storm_ends_in_what_a_sequential_fold_of_the_distinct_events_gives() {
-    for seed in seeds() {
-        let mut world = World::<Proper>::seeded(seed);
-        let ended = world.run();
-        assert_eq!(ended, Ok(()), "SEED={seed} after {} steps", world.steps());
+    let failed = seeds().find_map(|seed| {
+        shortest::failure::<profile::Proper, ingest::Proper>(seed, shortest::PATIENCE)
+    });
+    if let Some(failed) = failed {
+        panic!("{failed}");
     }
 }

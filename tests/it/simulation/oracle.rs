@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::event::{Event, EventKind};
+use domain::event::{ClientTime, Event, EventKind};
 use domain::identifier::Identifier;
-use domain::key::ProfileId;
-use domain::profile::ledger::Ledger;
-use domain::profile::outbox::Outbox;
+use domain::key::{EventName, ProfileId};
+use domain::profile::ledger::{Entry, Ledger};
+use domain::profile::outbox::{Outbox, Tie, TieReason};
 use domain::profile::stored::Owner;
 use domain::profile::{Profile, group, page};
 use testkit::people::Tables;
 
-use super::world::{key, workspace};
+use super::crowd::{Said, key, message_id, workspace};
 
 /// Joins what belongs together: a plain union-find.
 #[derive(Default)]
@@ -60,12 +60,11 @@ fn told(profile: &Profile) -> impl PartialEq + std::fmt::Debug + use<> {
 /// Holds after every step, whatever crashed in the middle of it.
 pub(crate) fn invariants(tables: &Tables) -> Result<(), String> {
     let mut applied = BTreeSet::new();
+    no_orphans(tables)?;
     for ((_, id), stored) in &tables.profiles {
         let profile = Profile::decode(&stored.body).map_err(|error| error.to_string())?;
-        let mut names: BTreeSet<_> = profile.ledger.entries().iter().map(|entry| entry.name).collect();
-        for (item, body) in items(tables, *id, "ledger#") {
-            names.extend(page::read_ledger(body).map_err(|error| format!("{item}: {error}"))?);
-        }
+        let names: BTreeSet<EventName> =
+            entries(tables, *id, &profile)?.into_iter().map(|entry| entry.name).collect();
         let (counted, named) = (profile.counters.total(), names.len() as u64);
         if counted != named {
             return Err(format!("profile {id} counts {counted} events and its ledger names {named}"));
@@ -90,6 +89,121 @@ pub(crate) fn invariants(tables: &Tables) -> Result<(), String> {
     Ok(())
 }
 
+/// A page in a collection without a profile is one that no erasure finds.
+fn no_orphans(tables: &Tables) -> Result<(), String> {
+    let is_page = |item: &str| item.starts_with("page#") || item.starts_with("ledger#");
+    let orphan = tables.items.keys().find(|(workspace, id, item)| {
+        is_page(&item.0) && !tables.profiles.contains_key(&(workspace.clone(), *id))
+    });
+    orphan.map_or(Ok(()), |(_, id, _)| Err(format!("a page stands with profile {id}, which does not exist")))
+}
+
+/// All that a profile's ledger names, on its pages too.
+fn entries(tables: &Tables, id: ProfileId, profile: &Profile) -> Result<BTreeSet<Entry>, String> {
+    let mut entries: BTreeSet<Entry> = profile.ledger.entries().iter().copied().collect();
+    for (item, body) in items(tables, id, "ledger#") {
+        entries.extend(page::read_ledger_entries(body).map_err(|error| format!("{item}: {error}"))?);
+    }
+    Ok(entries)
+}
+
+/// Holds after every step: what an applied event causes outside its profile's
+/// item has been written before, or lies in the outbox.
+pub(crate) fn effects(tables: &Tables, events: &[&Event]) -> Result<(), String> {
+    let by_name: BTreeMap<EventName, &Event> =
+        events.iter().map(|event| (event.name(&key()), *event)).collect();
+    for (id, profile) in decoded(tables)? {
+        for entry in entries(tables, id, &profile)? {
+            let Some(event) = by_name.get(&entry.name) else { continue };
+            if !knows_group(tables, event, entry.name)? {
+                return Err(format!("{} is applied and its group does not know it", event.message_id));
+            }
+            let mut others = event.identifiers.iter().skip(1);
+            if !others.all(|other| is_tied(tables, (id, &profile), event, other)) {
+                return Err(format!("{} is applied and a tie that it makes is nowhere", event.message_id));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn knows_group(tables: &Tables, event: &Event, name: EventName) -> Result<bool, String> {
+    let Some(described) = group::described(event) else { return Ok(true) };
+    let found = group_of(tables, &described)?;
+    let mut again = found.clone();
+    again.observe(event, name);
+    Ok(again == found)
+}
+
+fn group_of(tables: &Tables, described: &str) -> Result<group::Group, String> {
+    let id = key().group(&workspace(), described);
+    let found = items(tables, id, "group").next().map(|(_, body)| group::Group::decode(body));
+    Ok(found.transpose().map_err(|error| error.to_string())?.unwrap_or_default())
+}
+
+fn is_tied(tables: &Tables, (id, profile): (ProfileId, &Profile), event: &Event, other: &Identifier) -> bool {
+    let reason = if event.kind == EventKind::Alias { TieReason::Alias } else { TieReason::SameEvent };
+    let tie = Tie {
+        identifiers: [event.identifiers[0].clone(), other.clone()],
+        reason,
+        source: String::new(),
+        message_id: String::new(),
+        at: event.event_time,
+    };
+    profile.identifiers.contains_key(other)
+        || profile.outbox.ties().iter().any(|known| known.mark() == tie.mark())
+        || tables.items.contains_key(&(workspace(), id, page::tie(&tie).key))
+}
+
+/// What was applied: the events on timelines that their ledgers prove.
+pub(crate) fn applied(tables: &Tables) -> Result<BTreeMap<EventName, Event>, String> {
+    let mut applied = BTreeMap::new();
+    for (id, profile) in decoded(tables)? {
+        let proven = entries(tables, id, &profile)?;
+        for (_, body) in items(tables, id, "page#") {
+            for event in page::read_timeline(body).map_err(|error| error.to_string())? {
+                let name = event.name(&key());
+                if proven.contains(&Entry { at: event.client_time.at(), name }) {
+                    applied.insert(name, event);
+                }
+            }
+        }
+    }
+    Ok(applied)
+}
+
+/// What came of what the crowd said: all that was answered with 200, and what
+/// got through of the rest, each with the time of the copy that was applied.
+pub(crate) fn brought(
+    tables: &Tables,
+    said: &[Said],
+    answered: &BTreeSet<usize>,
+) -> Result<Vec<Event>, String> {
+    let mut applied = applied(tables)?;
+    let mut brought = Vec::new();
+    for (number, said) in said.iter().enumerate() {
+        let Ok(event) = &said.meant else { continue };
+        match applied.remove(&event.name(&key())) {
+            Some(Event { client_time, event_time, .. }) if is_timeless(event) => {
+                brought.push(Event { client_time, event_time, ..event.clone() });
+            }
+            Some(_) => brought.push(event.clone()),
+            None if answered.contains(&number) => {
+                return Err(format!("{} was answered with 200 and is on no timeline", message_id(number)));
+            }
+            None => (),
+        }
+    }
+    match applied.len() {
+        0 => Ok(brought),
+        count => Err(format!("{count} events are on timelines that nobody sent, or not as they were sent")),
+    }
+}
+
+const fn is_timeless(event: &Event) -> bool {
+    matches!(event.client_time, ClientTime::Absent(_))
+}
+
 /// After everything was delivered and swept.
 pub(crate) fn check(tables: &Tables, events: &[Event]) -> Result<(), String> {
     invariants(tables)?;
@@ -110,14 +224,32 @@ pub(crate) fn check(tables: &Tables, events: &[Event]) -> Result<(), String> {
             found.join(&page::read_tie(body).map_err(|error| error.to_string())?.identifiers);
         }
     }
+    ties_stand_with_both(tables)?;
     if expected.groups() != found.groups() {
         return Err("the partition of identifiers differs".to_owned());
     }
     for people in expected.groups() {
         one_person(&people, &profiles, events)?;
     }
-    timelines(tables, &profiles, events)?;
+    timelines(tables, events)?;
     groups(tables, events)
+}
+
+/// A tie is seen from either of the profiles that it ties.
+fn ties_stand_with_both(tables: &Tables) -> Result<(), String> {
+    for ((_, id, item), body) in tables.items.iter().filter(|((_, _, item), _)| item.0.starts_with("tie#")) {
+        let tie = page::read_tie(body).map_err(|error| error.to_string())?;
+        for identifier in &tie.identifiers {
+            let row = tables.identities.get(&(workspace(), key().identifier(&workspace(), identifier)));
+            let Some(Owner::Profile(owner)) = row.map(|row| row.owner) else { continue };
+            if !tables.items.contains_key(&(workspace(), owner, item.clone())) {
+                return Err(format!(
+                    "a tie stands with profile {id} and not with {owner}, which it ties too"
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn decoded(tables: &Tables) -> Result<BTreeMap<ProfileId, Profile>, String> {
@@ -152,27 +284,13 @@ fn one_person(
 }
 
 /// Every event stands on a page of a collection whose ledger proves it.
-fn timelines(
-    tables: &Tables,
-    profiles: &BTreeMap<ProfileId, Profile>,
-    events: &[Event],
-) -> Result<(), String> {
-    let mut shown = BTreeSet::new();
-    for (id, profile) in profiles {
-        let mut proven: BTreeSet<_> = profile.ledger.entries().iter().map(|entry| entry.name).collect();
-        for (_, body) in items(tables, *id, "ledger#") {
-            proven.extend(page::read_ledger(body).map_err(|error| error.to_string())?);
-        }
-        for (_, body) in items(tables, *id, "page#") {
-            let on_page = page::read_timeline(body).map_err(|error| error.to_string())?;
-            shown.extend(on_page.iter().map(|event| event.name(&key())).filter(|name| proven.contains(name)));
-        }
-    }
-    let all: BTreeSet<_> = events.iter().map(|event| event.name(&key())).collect();
+fn timelines(tables: &Tables, events: &[Event]) -> Result<(), String> {
+    let shown: BTreeSet<EventName> = applied(tables)?.into_keys().collect();
+    let all: BTreeSet<EventName> = events.iter().map(|event| event.name(&key())).collect();
     if shown == all {
         Ok(())
     } else {
-        Err(format!("{} of {} events are on timelines", shown.len(), all.len()))
+        Err(format!("{} of {} events are on timelines", shown.intersection(&all).count(), all.len()))
     }
 }
 
@@ -181,10 +299,7 @@ fn groups(tables: &Tables, events: &[Event]) -> Result<(), String> {
     for event in events.iter().filter(|event| event.kind == EventKind::Group) {
         expected.observe(event, event.name(&key()));
     }
-    let id = key().group(&workspace(), "g");
-    let found = items(tables, id, "group").next().map(|(_, body)| group::Group::decode(body));
-    let found = found.transpose().map_err(|error| error.to_string())?.unwrap_or_default();
-    if found == expected { Ok(()) } else { Err("the group's traits differ".to_owned()) }
+    if group_of(tables, "g")? == expected { Ok(()) } else { Err("the group's traits differ".to_owned()) }
 }
 
 fn items<'a>(

@@ -1,327 +1,419 @@
-//! A queue, a store and workers that crash, race and repeat, from one seed.
+//! Senders, a queue, a store, and functions that crash, race and repeat, all
+//! from one seed.
 
-use std::collections::VecDeque;
+mod tale;
+mod senders;
+
+pub(crate) use tale::{Call, Plan};
+
+use std::collections::{BTreeSet, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
-use domain::event::{ClientTime, Event, EventKind};
-use domain::identifier::Identifier;
-use domain::key::IdKey;
+use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsMessage};
 use domain::message::Message;
 use domain::rules::Rules;
 use domain::time::Timestamp;
-use domain::workspace::{SourceId, WorkspaceId};
+use ingest::Ingest;
 use ports::Clock as _;
-use ports::definitions::{Source, Workspace};
-use profile::{Conduct, Stage};
-use runtime::Failure;
-use serde_json::json;
-use testkit::{Fault, Faulty, MemoryDefinitions, MemoryPeople, MemoryRejections, SeededEntropy, TestClock};
+use profile::Stage;
+use testkit::{
+    Faulty, MemoryDefinitions, MemoryPeople, MemoryQueue, MemoryRejections, SeededEntropy, TestClock,
+};
 
-pub(crate) type TestStage<X> =
-    Stage<Faulty<MemoryPeople>, MemoryDefinitions, Faulty<MemoryRejections>, TestClock, SeededEntropy, X>;
-type Verdicts = Vec<Result<(), Failure>>;
-type Running = Pin<Box<dyn Future<Output = Verdicts>>>;
+use super::chance::Chance;
+use super::crowd::{Said, defined, definitions, draw, key, message_id, said, start};
+use super::oracle;
+use senders::Post;
+use tale::Tale;
 
-/// Steps after which a run that has not ended is called a livelock.
+pub(crate) type TestStage<X> = Stage<
+    Faulty<MemoryPeople>,
+    Faulty<MemoryDefinitions>,
+    Faulty<MemoryRejections>,
+    TestClock,
+    SeededEntropy,
+    X,
+>;
+pub(crate) type TestIngest<Y> = Ingest<
+    Faulty<MemoryDefinitions>,
+    Faulty<MemoryQueue>,
+    Faulty<MemoryRejections>,
+    TestClock,
+    SeededEntropy,
+    Y,
+>;
+/// What a run is called that has not ended after its steps.
+pub(crate) const LIVELOCK: &str = "livelock";
+/// Steps after which a run is called that.
 const STEPS_MAX: usize = 200_000;
-/// Workers that run at once.
-const WORKERS: usize = 4;
-/// In a thousand calls, how many meet a fault.
-const FAULTS: u64 = 60;
+/// Batches that are folded at once.
+const BATCHES: usize = 4;
+/// Requests that are answered at once.
+const POSTS: usize = 3;
+/// Instances of ingest, each with its own memory of keys and its own limiter.
+const DOORS: usize = 2;
+/// Requests a second that a door takes of a source: some are throttled.
+const RATE: u32 = 2;
+/// Receives after which a record goes to the dead letters: some do.
+const RECEIVES_MAX: u32 = 6;
+/// What a function may take for a batch.
+const BATCH_TIME: i64 = 60 * Timestamp::SECOND;
 
-pub(crate) struct World<X: Conduct> {
-    chance: SeededEntropy,
-    pub(crate) clock: TestClock,
-    pub(crate) people: MemoryPeople,
+enum Live {
+    Batch { records: Vec<SqsMessage>, running: Pin<Box<dyn Future<Output = SqsBatchResponse>>> },
+    Sweep { running: Pin<Box<dyn Future<Output = ()>>> },
+    Post { post: Post, running: Pin<Box<dyn Future<Output = ApiGatewayV2httpResponse>>> },
+}
+
+pub(crate) struct World<X = profile::Proper, Y = ingest::Proper> {
+    seed: u64,
+    steps: Chance,
+    fates: Chance,
+    tale: Tale,
+    clock: TestClock,
+    people: MemoryPeople,
+    definitions: MemoryDefinitions,
+    rejections: MemoryRejections,
+    /// Between ingest and the profile stage; what it took is moved to `records`.
+    queue: MemoryQueue,
+    dead_letters: MemoryQueue,
+    letters: Faulty<MemoryQueue>,
     stage: Arc<TestStage<X>>,
-    pub(crate) events: Vec<Event>,
-    queue: VecDeque<String>,
-    late: Vec<String>,
-    live: Vec<(Vec<String>, Running)>,
-    steps: usize,
-    calm: Arc<std::sync::atomic::AtomicBool>,
+    doors: Vec<Arc<TestIngest<Y>>>,
+    said: Vec<Said>,
+    /// What is still to be sent, and what is to be sent again.
+    waiting: VecDeque<usize>,
+    late: Vec<usize>,
+    is_month_later: bool,
+    answered: BTreeSet<usize>,
+    accepted: BTreeSet<usize>,
+    records: VecDeque<SqsMessage>,
+    live: Vec<Live>,
+    count: usize,
+    steps_max: usize,
+    doors_opened: u64,
+    /// Messages that the queue took, for their ids.
+    sent: u64,
 }
 
-pub(crate) fn key() -> IdKey {
-    IdKey::new([9; IdKey::LENGTH])
+/// How a function ended.
+enum Ended {
+    Swept,
+    Settled(SqsBatchResponse),
+    Answered(Box<ApiGatewayV2httpResponse>),
 }
 
-pub(crate) fn workspace() -> WorkspaceId {
-    WorkspaceId::parse("acme").unwrap()
-}
-
-/// No limit is hit, so that the partition may not depend on order.
-pub(crate) fn definitions() -> MemoryDefinitions {
-    let definitions = MemoryDefinitions::default();
-    let source = |name: &str| Source {
-        id: SourceId::parse(name).unwrap(),
-        region: None,
-        origins: Vec::new(),
-        rate: 1_000,
-    };
-    let rules = Rules { limits: Vec::new(), limit_default: 1_000, ..Rules::default() };
-    definitions.define(Workspace { id: workspace(), rules, sources: vec![source("web"), source("crm")] });
-    definitions
-}
-
-pub(crate) fn start() -> Timestamp {
-    Timestamp::parse("2026-11-01T00:00:00Z").unwrap()
-}
-
-pub(crate) fn draw(chance: &SeededEntropy, below: u64) -> u64 {
-    chance.number() % below.max(1)
-}
-
-pub(crate) fn pick(chance: &SeededEntropy, length: usize) -> usize {
-    usize::try_from(draw(chance, length as u64)).unwrap()
-}
-
-/// One event of a small crowd: a few people with devices, cards and addresses
-/// that some of their events tie together.
-pub(crate) fn event(chance: &SeededEntropy, number: usize) -> Event {
-    let person = draw(chance, 3);
-    let mut identifiers = Vec::new();
-    let mut add =
-        |kind: &str, value: String| identifiers.push(Identifier::parse(kind, &value, None).unwrap());
-    match draw(chance, 10) {
-        0..=3 => add("anonymous_id", format!("a{person}{}", draw(chance, 2))),
-        4..=6 => add("user_id", format!("u{person}")),
-        7 => {
-            add("user_id", format!("u{person}"));
-            add("anonymous_id", format!("a{person}{}", draw(chance, 2)));
-        }
-        8 => {
-            add("email", format!("p{person}@example.com"));
-            add("loyalty_card", format!("c{person}"));
-        }
-        _ => {
-            add("user_id", format!("u{person}"));
-            add("email", format!("p{person}@example.com"));
+impl Live {
+    fn poll(&mut self) -> Poll<Ended> {
+        let mut context = Context::from_waker(Waker::noop());
+        match self {
+            Self::Sweep { running } => running.as_mut().poll(&mut context).map(|()| Ended::Swept),
+            Self::Batch { running, .. } => running.as_mut().poll(&mut context).map(Ended::Settled),
+            Self::Post { running, .. } => {
+                running.as_mut().poll(&mut context).map(|response| Ended::Answered(Box::new(response)))
+            }
         }
     }
-    Rules::default().sort(&mut identifiers);
-    let (kind, payload) = payload(chance);
-    // Few distinct moments, so that equal times are ordinary.
-    let client = start().plus(i64::try_from(draw(chance, 40)).unwrap() * 1_000);
-    let timeless = draw(chance, 20) == 0;
-    let as_sent: Vec<&str> = identifiers.iter().map(Identifier::value).collect();
-    Event {
-        source: SourceId::parse(if draw(chance, 3) == 0 { "crm" } else { "web" }).unwrap(),
-        message_id: format!("m{number}"),
-        kind,
-        as_sent: as_sent.join("\u{1f}"),
-        identifiers,
-        rules: 1,
-        client_time: if timeless { ClientTime::Absent(client) } else { ClientTime::Sent(client) },
-        event_time: client,
-        received_at: client,
-        payload: payload.to_string(),
-    }
 }
 
-fn payload(chance: &SeededEntropy) -> (EventKind, serde_json::Value) {
-    match draw(chance, 6) {
-        0 => (
-            EventKind::Identify,
-            json!({"traits": {"plan": draw(chance, 3), "address": {"city": draw(chance, 2)}}}),
-        ),
-        1 => (EventKind::Identify, json!({"traits": {"plan": null, "address": "none"}})),
-        2 => (EventKind::Page, json!({"context": {"campaign": {"name": format!("c{}", draw(chance, 3))}}})),
-        3 => (EventKind::Group, json!({"groupId": "g", "traits": {"size": draw(chance, 5)}})),
-        4 => (EventKind::Alias, json!({})),
-        _ => (
-            EventKind::Track,
-            json!({"event": "Order Completed", "properties": {"revenue": draw(chance, 1_000)}}),
-        ),
-    }
-}
-
-/// A retry as SDKs make it: the same message id and timestamp, sent later,
-/// in another batch. Only what the edge saw differs.
-pub(crate) fn retry_of(event: &Event, later: i64) -> Event {
-    Event { received_at: event.received_at.plus(later), ..event.clone() }
-}
-
-pub(crate) fn bodies(events: Vec<Event>) -> Vec<String> {
-    Message { workspace: workspace(), trace: "t".to_owned(), events }.pack()
-}
-
-impl<X: Conduct> World<X> {
-    pub(crate) fn seeded(seed: u64) -> Self {
-        let chance = SeededEntropy::seeded(seed);
+impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let seed = plan.seed;
+        let steps = Chance::new(seed, plan.steps.clone());
+        let fates = Chance::new(seed ^ 0xfa7e, plan.fates.clone());
+        let tale = Tale { is_told: plan.is_told, ..Tale::default() };
         let clock = TestClock::at(start().plus(Timestamp::HOUR));
         let people = MemoryPeople::default();
-        let calm = Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let (fate, calms) = (SeededEntropy::seeded(seed ^ 0xfa7e), Arc::clone(&calm));
-        let store = Faulty::new(people.clone(), move |call| {
-            if calms.load(std::sync::atomic::Ordering::SeqCst) { Fault::None } else { fault(&fate, call) }
-        });
-        let rejections = store.sharing(MemoryRejections::new(clock.clone()));
-        let entropy = SeededEntropy::seeded(seed ^ 0xe27);
-        let stage = Stage::new(store, definitions(), rejections, clock.clone(), entropy, key());
-        let count = 60 + pick(&chance, 120);
-        let events: Vec<Event> = (0..count).map(|number| event(&chance, number)).collect();
+        let rejections = MemoryRejections::new(clock.clone());
+        let store = Faulty::new(people.clone(), tale.fates("profile", &fates));
+        let dead_letters = MemoryQueue::default();
+        let letters = store.sharing(dead_letters.clone());
+        let stage = Stage::new(
+            store.clone(),
+            store.sharing(definitions()),
+            store.sharing(rejections.clone()),
+            clock.clone(),
+            SeededEntropy::seeded(seed ^ 0xe27),
+            key(),
+        );
+        let crowd = SeededEntropy::seeded(seed ^ 0xc0de);
+        let count = 60 + usize::try_from(draw(&crowd, 120)).unwrap();
+        let said: Vec<Said> = (0..count).map(|number| said(&crowd, number)).collect();
+        let is_sent = |number: &usize| !plan.without.contains(number);
+        let late: Vec<usize> = (0..count).filter(|_| draw(&crowd, 6) == 0).collect();
+        let late = late.into_iter().filter(is_sent).collect();
+        let rules = Rules { limits: Vec::new(), limit_default: 1_000, ..Rules::default() };
         let mut world = Self {
-            chance,
+            seed,
+            steps,
+            fates,
+            tale,
             clock,
             people,
+            definitions: defined(rules, RATE),
+            rejections,
+            queue: MemoryQueue::default(),
+            dead_letters,
+            letters,
             stage: Arc::new(stage),
-            events,
-            queue: VecDeque::new(),
-            late: Vec::new(),
+            doors: Vec::new(),
+            waiting: (0..count).filter(is_sent).collect(),
+            said,
+            late,
+            is_month_later: false,
+            answered: BTreeSet::new(),
+            accepted: BTreeSet::new(),
+            records: VecDeque::new(),
             live: Vec::new(),
-            steps: 0,
-            calm,
+            count: 0,
+            steps_max: plan.steps_max.unwrap_or(STEPS_MAX),
+            doors_opened: 0,
+            sent: 0,
         };
-        world.fill();
+        world.doors = (0..DOORS).map(|_| world.door()).collect();
         world
     }
 
-    /// Every event once, and about one in three again, most within minutes,
-    /// some up to 30 days late; in batches of their own, in any order.
-    fn fill(&mut self) {
-        let mut soon: Vec<Event> = self.events.clone();
-        let mut late = Vec::new();
-        for event in &self.events {
-            match draw(&self.chance, 6) {
-                0 => soon.push(retry_of(event, 1_000 + i64::try_from(draw(&self.chance, 300_000)).unwrap())),
-                1 => late
-                    .push(retry_of(event, i64::try_from(draw(&self.chance, 30)).unwrap() * Timestamp::DAY)),
-                _ => (),
-            }
-        }
-        shuffle(&self.chance, &mut soon);
-        shuffle(&self.chance, &mut late);
-        self.queue = self.batches(soon).into();
-        self.late = self.batches(late);
+    /// A cold instance of ingest.
+    fn door(&mut self) -> Arc<TestIngest<Y>> {
+        self.doors_opened += 1;
+        let entropy = SeededEntropy::seeded(self.seed ^ (self.doors_opened << 32));
+        let queue = Faulty::new(self.queue.clone(), self.tale.fates("ingest", &self.fates));
+        let definitions = queue.sharing(self.definitions.clone());
+        let rejections = queue.sharing(self.rejections.clone());
+        Arc::new(Ingest::conducted(definitions, queue, rejections, self.clock.clone(), entropy))
     }
 
-    fn batches(&self, mut events: Vec<Event>) -> Vec<String> {
-        let mut batches = Vec::new();
-        while !events.is_empty() {
-            let size = 1 + pick(&self.chance, 6);
-            let rest = events.split_off(size.min(events.len()));
-            batches.extend(bodies(std::mem::replace(&mut events, rest)));
-        }
-        batches
-    }
-
-    pub(crate) const fn steps(&self) -> usize {
-        self.steps
-    }
-
-    /// The storm, the late copies, then calm: everything ends and is compared.
+    /// The storm, the copies of a month later, then calm: everything ends and
+    /// is compared.
     pub(crate) fn run(&mut self) -> Result<(), String> {
         self.storm()?;
         self.clock.advance(30 * Timestamp::DAY);
-        self.queue = std::mem::take(&mut self.late).into();
+        self.is_month_later = true;
+        self.waiting = std::mem::take(&mut self.late).into();
+        self.tale.line(|| format!("a month later {} of them come again", self.waiting.len()));
         self.storm()?;
-        self.calm.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.tale.calm.store(true, Ordering::SeqCst);
         self.clock.advance(Timestamp::HOUR);
+        self.tale.line(|| "a calm sweep".to_owned());
         let swept = finish(self.stage.writer.sweep());
         if let Err(failure) = swept {
             return Err(format!("a calm sweep failed: {failure:?}"));
         }
-        super::oracle::check(&self.people.tables(), &self.events)
+        let tables = self.people.tables();
+        let brought = oracle::brought(&tables, &self.said, &self.answered)?;
+        oracle::effects(&tables, &brought.iter().collect::<Vec<_>>())?;
+        oracle::check(&tables, &brought)
     }
 
     fn storm(&mut self) -> Result<(), String> {
-        while !(self.queue.is_empty() && self.live.is_empty()) {
-            self.steps += 1;
-            if self.steps > STEPS_MAX {
-                return Err("livelock".to_owned());
+        loop {
+            while !(self.waiting.is_empty() && self.records.is_empty() && self.live.is_empty()) {
+                self.count += 1;
+                if self.count > self.steps_max {
+                    return Err(LIVELOCK.to_owned());
+                }
+                self.step()?;
+                if self.count.is_multiple_of(16) {
+                    self.check_step()?;
+                }
             }
-            self.step();
-            if self.steps.is_multiple_of(16) {
-                super::oracle::invariants(&self.people.tables())?;
+            let letters = self.dead_letters.take();
+            if letters.is_empty() {
+                return Ok(());
             }
+            self.redrive(letters)?;
+        }
+    }
+
+    fn check_step(&self) -> Result<(), String> {
+        let tables = self.people.tables();
+        oracle::invariants(&tables)?;
+        let events: Vec<_> = self.said.iter().filter_map(|said| said.meant.as_ref().ok()).collect();
+        oracle::effects(&tables, &events)
+    }
+
+    /// An operator puts the dead letters back; nothing right may be among the
+    /// rejected.
+    fn redrive(&mut self, letters: Vec<ports::queue::Outgoing>) -> Result<(), String> {
+        self.tale.line(|| format!("{} dead letters are put back", letters.len()));
+        for letter in letters {
+            let of = |name: &str| {
+                letter.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+            };
+            if of("fate") != Some("given_up") {
+                return Err(format!("a right message was rejected: {:?}", of("reason")));
+            }
+            self.push_record(letter.body);
         }
         Ok(())
     }
 
-    fn step(&mut self) {
-        let start = self.live.len() < WORKERS && !self.queue.is_empty() && draw(&self.chance, 4) == 0;
-        if start || self.live.is_empty() {
-            return self.receive();
+    fn step(&mut self) -> Result<(), String> {
+        let posts = self.live.iter().filter(|live| matches!(live, Live::Post { .. })).count();
+        let sweeps = self.live.iter().filter(|live| matches!(live, Live::Sweep { .. })).count();
+        let batches = self.live.len() - posts - sweeps;
+        let may_post = posts < POSTS && !self.waiting.is_empty();
+        let may_receive = batches < BATCHES && !self.records.is_empty();
+        match self.steps.rarely(450, 100) {
+            1..=30 if may_post => self.post(),
+            31..=85 if may_receive => self.receive(),
+            86..=89 if sweeps < 2 => self.sweep(),
+            90..=91 => self.crash(),
+            92 => self.lose_patience(),
+            93..=100 => self.clock.advance(250),
+            _ if self.live.is_empty() && may_post => self.post(),
+            _ if self.live.is_empty() => self.receive(),
+            _ => return self.poll(),
         }
-        let place = pick(&self.chance, self.live.len());
-        if draw(&self.chance, 200) == 0 {
-            // A crash: the records come back when their visibility ends.
-            let (records, _) = self.live.swap_remove(place);
-            self.queue.extend(records);
-            return;
-        }
-        if draw(&self.chance, 50) == 0 {
-            self.clock.advance(20_000);
-            let stage = Arc::clone(&self.stage);
-            self.live.push((
-                Vec::new(),
-                Box::pin(async move {
-                    // A sweep that fails is followed by the next one.
-                    stage.writer.sweep().await.map_or_else(|_| Vec::new(), |_| Vec::new())
-                }),
-            ));
-        }
-        self.poll(place);
+        Ok(())
     }
 
     fn receive(&mut self) {
-        let count = (1 + pick(&self.chance, 3)).min(self.queue.len());
+        let count = (1 + self.steps.pick(3)).min(self.records.len());
         let mut records = Vec::new();
         for _ in 0..count {
-            let place = pick(&self.chance, self.queue.len());
-            records.extend(self.queue.remove(place));
-        }
-        if draw(&self.chance, 30) == 0 {
-            // The queue delivers at least once: sometimes twice.
-            self.queue.extend(records.iter().cloned());
+            let place = self.steps.pick(self.records.len());
+            records.extend(self.records.remove(place));
         }
         if records.is_empty() {
             return;
         }
-        let stage = Arc::clone(&self.stage);
-        let bodies = records.clone();
-        self.live.push((
-            records,
-            Box::pin(async move {
-                let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
-                stage.upsert(&bodies, Timestamp::from_millis(i64::MAX)).await
-            }),
-        ));
+        if self.steps.sometimes(33) {
+            // The queue delivers at least once: sometimes twice.
+            self.tale.line(|| format!("the queue doubles {}", held(&records)));
+            self.records.extend(records.iter().cloned());
+        }
+        for record in &mut records {
+            let receives = 1 + runtime::sqs::letter::receives(record);
+            record.attributes.insert("ApproximateReceiveCount".to_owned(), receives.to_string());
+        }
+        self.tale.line(|| format!("profile takes {}", held(&records)));
+        let (stage, letters) = (Arc::clone(&self.stage), self.letters.clone());
+        let (taken, deadline) = (records.clone(), self.clock.now().plus(BATCH_TIME));
+        let running =
+            Box::pin(
+                async move { profile::batch::fold(&stage, &letters, taken, deadline, RECEIVES_MAX).await },
+            );
+        self.live.push(Live::Batch { records, running });
     }
 
-    fn poll(&mut self, place: usize) {
-        let Some((_, running)) = self.live.get_mut(place) else { return };
-        let Poll::Ready(verdicts) = running.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
+    fn sweep(&mut self) {
+        self.clock.advance(20 * Timestamp::SECOND);
+        self.tale.line(|| "a sweep begins".to_owned());
+        let stage = Arc::clone(&self.stage);
+        // A sweep that fails is followed by the next one.
+        let running = Box::pin(async move { drop(stage.writer.sweep().await) });
+        self.live.push(Live::Sweep { running });
+    }
+
+    /// A function dies where it is. Records come back when their visibility
+    /// ends; a sender whose connection breaks sends again.
+    fn crash(&mut self) {
+        if self.live.is_empty() {
             return;
-        };
-        let (records, _) = self.live.swap_remove(place);
-        for (record, verdict) in records.into_iter().zip(verdicts) {
-            if verdict.is_err() {
-                self.queue.push_back(record);
+        }
+        let place = self.steps.pick(self.live.len());
+        match self.live.swap_remove(place) {
+            Live::Sweep { .. } => self.tale.line(|| "a sweep dies".to_owned()),
+            Live::Batch { records, .. } => {
+                self.tale.line(|| format!("profile dies with {}", held(&records)));
+                self.records.extend(records);
+            }
+            Live::Post { post, .. } => {
+                self.tale.line(|| format!("ingest dies with {}", named(&post.numbers)));
+                self.doors[post.door] = self.door();
+                if post.is_awaited {
+                    self.waiting.extend(post.numbers);
+                }
             }
         }
     }
+
+    fn poll(&mut self) -> Result<(), String> {
+        let place = self.steps.pick(self.live.len());
+        let polled = self.live[place].poll();
+        for sent in self.queue.take() {
+            self.accepted.extend(numbers_in(&sent.body)?);
+            self.push_record(sent.body);
+        }
+        let Poll::Ready(ended) = polled else { return Ok(()) };
+        match (self.live.swap_remove(place), ended) {
+            (Live::Batch { records, .. }, Ended::Settled(settled)) => self.settle(records, &settled),
+            (Live::Post { post, .. }, Ended::Answered(response)) => return self.hear(post, &response),
+            _ => (),
+        }
+        Ok(())
+    }
+
+    /// What is not reported as failed is deleted.
+    fn settle(&mut self, records: Vec<SqsMessage>, settled: &SqsBatchResponse) {
+        let failed: BTreeSet<&str> =
+            settled.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect();
+        let came_back =
+            |record: &SqsMessage| record.message_id.as_deref().is_some_and(|id| failed.contains(id));
+        self.records.extend(records.into_iter().filter(came_back));
+    }
+
+    fn push_record(&mut self, body: String) {
+        let mut record = SqsMessage::default();
+        self.sent += 1;
+        record.message_id = Some(format!("r{}", self.sent));
+        record.attributes.insert("ApproximateReceiveCount".to_owned(), "0".to_owned());
+        record.body = Some(body);
+        self.records.push_back(record);
+    }
 }
 
-fn fault(fate: &SeededEntropy, call: &str) -> Fault {
-    if draw(fate, 1_000) >= FAULTS {
-        return Fault::None;
+impl<X, Y> World<X, Y> {
+    pub(crate) const fn steps(&self) -> usize {
+        self.count
     }
-    match (call, draw(fate, 4)) {
-        ("due index", _) => Fault::Lagging,
-        ("save" | "replace", 0) => Fault::Conflict,
-        (_, 1 | 2) => Fault::AnswerLost,
-        _ => Fault::Refused,
+
+    /// The decisions of the run so far, as a plan that repeats it.
+    pub(crate) fn plan(&self, plan: &Plan) -> Plan {
+        Plan { steps: Some(self.steps.made()), fates: Some(self.fates.made()), ..plan.clone() }
+    }
+
+    pub(crate) fn crowd(&self) -> usize {
+        self.said.len()
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.tale.lines.lock().unwrap().clone()
+    }
+
+    /// Every status that ingest answered with.
+    pub(crate) fn statuses(&self) -> BTreeSet<i64> {
+        self.tale.statuses.lock().unwrap().clone()
+    }
+
+    /// Every call that was made by a function.
+    pub(crate) fn calls(&self) -> BTreeSet<Call> {
+        self.tale.calls.lock().unwrap().clone()
     }
 }
 
-fn shuffle<T>(chance: &SeededEntropy, items: &mut [T]) {
-    for last in (1..items.len()).rev() {
-        items.swap(last, pick(chance, last + 1));
-    }
+/// The events of a message, by their numbers in the crowd.
+pub(crate) fn numbers_in(body: &str) -> Result<Vec<usize>, String> {
+    let message =
+        Message::unpack(body).map_err(|error| format!("ingest sent what nobody can read: {error}"))?;
+    let number = |id: &str| id.strip_prefix('m').and_then(|number| number.parse().ok());
+    let numbers: Option<Vec<usize>> = message.events.iter().map(|event| number(&event.message_id)).collect();
+    numbers.ok_or_else(|| "ingest sent an event that nobody sent to it".to_owned())
+}
+
+fn held(records: &[SqsMessage]) -> String {
+    let bodies = records.iter().filter_map(|record| record.body.as_deref());
+    named(&bodies.flat_map(|body| numbers_in(body).unwrap_or_default()).collect::<Vec<_>>())
+}
+
+fn named(numbers: &[usize]) -> String {
+    numbers.iter().map(|number| message_id(*number)).collect::<Vec<_>>().join(" ")
 }
 
 /// Runs a future over ports that never really wait.
@@ -334,7 +426,7 @@ pub(crate) fn finish<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-impl<X: Conduct> std::fmt::Debug for World<X> {
+impl<X, Y> std::fmt::Debug for World<X, Y> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "World at {}", self.clock.now().rfc3339())
     }

@@ -28,14 +28,17 @@ pub(super) fn project(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
-pub(super) fn read(path: &str) -> String {
+pub(crate) fn read(path: &str) -> String {
     let place = project(path);
     std::fs::read_to_string(&place).unwrap_or_else(|error| panic!("cannot read {}: {error}", place.display()))
 }
 
 impl Template {
     pub(super) fn load() -> Self {
-        let text = read("template.yaml");
+        Self::of(read("template.yaml"))
+    }
+
+    pub(super) fn of(text: String) -> Self {
         let root = serde_yaml_ng::from_str(&text).expect("template.yaml is YAML");
         Self { text, root }
     }
@@ -95,6 +98,27 @@ impl Template {
         let parameter = names(value).pop_first();
         let written = parameter.map_or(value, |name| &self.root["Parameters"][name.as_str()]["Default"]);
         written.as_u64().unwrap_or_else(|| panic!("{written:?} is no number"))
+    }
+
+    /// Whether a deployment with every parameter at its default has the resource.
+    pub(super) fn is_made(&self, resource: Resource<'_>) -> bool {
+        let condition = resource.body["Condition"].as_str();
+        condition.is_none_or(|name| self.holds(&self.root["Conditions"][name]))
+    }
+
+    fn holds(&self, condition: &Value) -> bool {
+        let Value::Tagged(tagged) = condition else { panic!("{condition:?} is no condition") };
+        let parts = list(&tagged.value);
+        match (tagged.tag.to_string().as_str(), parts.as_slice()) {
+            ("!Not", [one]) => !self.holds(one),
+            ("!Equals", [one, other]) => self.by_default(one) == self.by_default(other),
+            (tag, _) => panic!("say here what {tag} means"),
+        }
+    }
+
+    fn by_default<'a>(&'a self, value: &'a Value) -> &'a Value {
+        let parameter = names(value).pop_first();
+        parameter.map_or(value, |name| &self.root["Parameters"][name.as_str()]["Default"])
     }
 
     /// All that a function's role allows.

@@ -1,0 +1,150 @@
+//! What a deployment costs while nobody uses it, counted from the template at list prices.
+
+use domain::profile::stored::DUE_SHARDS;
+
+use super::model::{Resource, Template, read};
+use super::operating::metrics;
+
+/// The most that an idle deployment may cost, in dollars a month.
+const IDLE_MAX: f64 = 3.00;
+/// 730 hours, as AWS's own estimates count.
+const MONTH_S: f64 = 730.0 * 3600.0;
+/// Lambda begins to poll a queue with five connections and keeps them while the queue is empty; each waits for up
+/// to 20 seconds: <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html>.
+const POLLERS: f64 = 5.0;
+const POLL_S: f64 = 20.0;
+/// A sweep that finds nothing asks each shard, one after the other; a query takes some 5 ms, the SDK's work as much.
+const SWEEP_S: f64 = 0.1;
+/// Its line with Lambda's ids.
+const SWEEP_LINE_BYTES: f64 = 450.0;
+/// A query that finds nothing is billed as the least that there is, half as an eventually consistent one.
+const QUERY_UNITS: f64 = 0.5;
+
+/// One line of the bill.
+struct Line {
+    what: String,
+    dollars: f64,
+}
+
+#[test]
+fn an_idle_deployment_costs_at_most_three_dollars_a_month() {
+    let lines = idle(&Template::load());
+    let total: f64 = lines.iter().map(|line| line.dollars).sum();
+    let table = table(&lines, total);
+    println!("{table}");
+    assert!(total <= IDLE_MAX, "{table}");
+    // Nothing is free by accident of a name that was not found.
+    assert!(lines.iter().filter(|line| line.dollars > 0.0).count() >= 6, "{table}");
+}
+
+#[test]
+fn the_guide_lists_the_same_lines() {
+    let lines = idle(&Template::load());
+    let total = lines.iter().map(|line| line.dollars).sum();
+    let table = table(&lines, total);
+    assert!(read("docs/deploy.md").contains(&table), "docs/deploy.md lists other lines than these:\n{table}");
+}
+
+#[test]
+fn what_is_added_by_default_is_on_the_bill() {
+    let with = |from: &str, to: &str| {
+        let text = read("template.yaml");
+        assert!(text.contains(from), "nothing reads {from}");
+        idle(&Template::of(text.replacen(from, to, 1))).iter().map(|line| line.dollars).sum::<f64>()
+    };
+    let before: f64 = idle(&Template::load()).iter().map(|line| line.dollars).sum();
+    assert!(with("    Default: \"no\"", "    Default: \"yes\"") >= before + 3.0, "a dashboard");
+    let sooner = with("rate(1 minute)", "rate(2 minutes)");
+    assert!(sooner < before, "a schedule");
+    assert!(with("          Type: SQS\n", "          Type: Other\n") < before - 0.2, "a queue's pollers");
+}
+
+fn idle(template: &Template) -> Vec<Line> {
+    let prices: toml::Value =
+        toml::from_str(&read("tests/bench/prices.toml")).expect("the price file is TOML");
+    let price = |section: &str, name: &str| {
+        let price = prices.get(section).and_then(|section| section.get(name)).and_then(toml::Value::as_float);
+        price.unwrap_or_else(|| panic!("the price file has no {section}.{name}"))
+    };
+    let million = |count: f64, section: &str, name: &str| count / 1e6 * price(section, name);
+    let mut lines = Vec::new();
+    let mut add = |what: String, dollars: f64| lines.push(Line { what, dollars });
+    for (_, queue, _) in template.mappings() {
+        let polls = POLLERS * MONTH_S / POLL_S;
+        add(
+            format!("empty receives of {queue}: {POLLERS} pollers, {POLL_S} s each"),
+            million(polls, "sqs", "requests_million"),
+        );
+    }
+    for function in template.functions() {
+        for event in function.events("ScheduleV2") {
+            let runs = MONTH_S / period_s(event["ScheduleExpression"].as_str().unwrap_or_default());
+            let gb_seconds =
+                runs * SWEEP_S * f64::from(u32::try_from(function.number("MemorySize")).expect("MB"))
+                    / 1024.0;
+            let bin = function.bin();
+            add(
+                format!("the schedule of {bin}: {runs:.0} runs"),
+                million(runs, "scheduler", "invocations_million"),
+            );
+            let lambda =
+                million(runs, "lambda", "requests_million") + gb_seconds * price("lambda", "gb_second");
+            add(format!("{bin}: requests, and {:.0} ms each", SWEEP_S * 1e3), lambda);
+            let units = runs * f64::from(DUE_SHARDS) * QUERY_UNITS;
+            add(
+                format!("{bin}: {DUE_SHARDS} queries each"),
+                million(units, "dynamodb", "read_units_million"),
+            );
+            let gigabytes =
+                runs * (SWEEP_LINE_BYTES + price_int(&prices, "logs", "line_overhead_bytes")) / 1e9;
+            add(format!("{bin}: a log line each"), gigabytes * price("logs", "ingested_gb"));
+        }
+    }
+    let made: Vec<Resource<'_>> =
+        template.resources().filter(|resource| template.is_made(*resource)).collect();
+    let alarms = made.iter().filter(|resource| resource.kind() == "AWS::CloudWatch::Alarm");
+    let watched = alarms.clone().map(|alarm| metrics(*alarm).len()).sum::<usize>();
+    let dollars =
+        f64::from(u32::try_from(watched).expect("some")) * price("cloudwatch", "alarm_metric_month");
+    add(format!("{} alarms over {watched} metrics", alarms.count()), dollars);
+    for resource in &made {
+        let dollars = match resource.kind() {
+            "AWS::CloudWatch::Dashboard" => price("cloudwatch", "dashboard_month"),
+            "AWS::KMS::Key" => price("kms", "key_month"),
+            // Counted above, charged by use or by what they hold, or not charged at all.
+            "AWS::Serverless::Function"
+            | "AWS::CloudWatch::Alarm"
+            | "AWS::DynamoDB::Table"
+            | "AWS::SQS::Queue"
+            | "AWS::Logs::LogGroup"
+            | "AWS::Lambda::Url"
+            | "AWS::ApiGatewayV2::Api"
+            | "AWS::ApiGatewayV2::Integration"
+            | "AWS::ApiGatewayV2::Route"
+            | "AWS::ApiGatewayV2::Stage"
+            | "AWS::Lambda::Permission"
+            | "AWS::IAM::Role"
+            | "AWS::Budgets::Budget" => continue,
+            other => panic!("say here what {other} costs while nobody uses it"),
+        };
+        add(resource.id.to_owned(), dollars);
+    }
+    lines
+}
+
+fn price_int(prices: &toml::Value, section: &str, name: &str) -> f64 {
+    let price = prices.get(section).and_then(|section| section.get(name)).and_then(toml::Value::as_integer);
+    f64::from(u32::try_from(price.expect("a number")).expect("a small one"))
+}
+
+/// `rate(2 minutes)` in seconds.
+fn period_s(rate: &str) -> f64 {
+    let period = rate.strip_prefix("rate(").and_then(|rate| rate.split_once(" minute"));
+    let minutes = period.and_then(|(minutes, _)| minutes.parse::<f64>().ok());
+    minutes.unwrap_or_else(|| panic!("read here what {rate} means")) * 60.0
+}
+
+fn table(lines: &[Line], total: f64) -> String {
+    let rows = lines.iter().map(|Line { what, dollars }| format!("| {what} | {dollars:.2} |\n"));
+    format!("{}| **a month** | **{total:.2}** |\n", rows.collect::<String>())
+}
