@@ -29,6 +29,7 @@ fn seeds() -> std::ops::Range<u64> {
 #[test]
 fn any_storm_ends_in_what_a_sequential_fold_of_the_distinct_events_gives() {
     let failed = seeds().find_map(|seed| {
+        println!("SEED={seed}"); // Shown if what runs panics.
         shortest::failure::<profile::Proper, ingest::Proper>(seed, shortest::PATIENCE)
     });
     if let Some(failed) = failed {

@@ -21,10 +21,15 @@ impl<P: People, C: Clock, E: Entropy> Writer<P, C, E> {
         stored: &StoredProfile,
         profile: &Profile,
     ) -> Result<(), Unavailable> {
+        let mut sent: Vec<u64> = Vec::new();
         for tie in profile.outbox.ties() {
-            self.record_tie(workspace, id, tie).await?;
+            if self.record_tie(workspace, id, tie).await? {
+                sent.push(tie.mark());
+            }
         }
-        let sent: Vec<u64> = profile.outbox.ties().iter().map(Tie::mark).collect();
+        if sent.is_empty() {
+            return Err(Unavailable::new("carrying out an outbox", Unowned));
+        }
         let mut next = profile.clone();
         next.outbox.clear(&sent);
         let next = self.stored(Some(stored.version), &next);
@@ -36,11 +41,17 @@ impl<P: People, C: Clock, E: Entropy> Writer<P, C, E> {
     }
 
     /// An open tie stands with both profiles until the identity stage acts on it.
-    async fn record_tie(&self, workspace: &WorkspaceId, id: ProfileId, tie: &Tie) -> Result<(), Unavailable> {
+    async fn record_tie(
+        &self,
+        workspace: &WorkspaceId,
+        id: ProfileId,
+        tie: &Tie,
+    ) -> Result<bool, Unavailable> {
         let item = [page::tie(tie)];
         self.people.put(workspace, id, &item).await?;
         let keys: Vec<_> = tie.identifiers.iter().map(|one| self.key.identifier(workspace, one)).collect();
         let rows = self.people.identities(workspace, &keys, Read::Consistent).await?;
+        let is_whole = rows.iter().all(Option::is_some);
         for row in rows.into_iter().flatten() {
             if let IdentityRow { owner: Owner::Profile(other), .. } = row
                 && other != id
@@ -48,6 +59,10 @@ impl<P: People, C: Clock, E: Entropy> Writer<P, C, E> {
                 self.people.put(workspace, other, &item).await?;
             }
         }
-        Ok(())
+        Ok(is_whole)
     }
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("an identifier that a tie names has no owner yet")]
+struct Unowned;

@@ -24,11 +24,14 @@ impl<P: People, C: Clock, E: Entropy> Writer<P, C, E> {
     /// A profile as it is stored next: under a version that never recurs, due
     /// at once if it has something to send.
     pub(crate) fn stored(&self, seen: Option<Version>, profile: &Profile) -> StoredProfile {
+        let due = (!profile.outbox.is_empty()).then(|| self.clock.now().floor_to_minute());
+        StoredProfile { version: self.version(seen), body: profile.encode(), due }
+    }
+
+    pub(crate) fn version(&self, seen: Option<Version>) -> Version {
         let counter = seen.map_or(1, |seen| seen.counter.saturating_add(1));
         let [write, _] = halves(self.entropy.bytes());
-        let version = Version { counter, write };
-        let due = (!profile.outbox.is_empty()).then(|| self.clock.now().floor_to_minute());
-        StoredProfile { version, body: profile.encode(), due }
+        Version { counter, write }
     }
 }
 

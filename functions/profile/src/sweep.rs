@@ -55,10 +55,13 @@ impl<P: People, C: Clock, E: Entropy> Writer<P, C, E> {
         let Some(stored) = found.filter(|stored| stored.due.is_some_and(|due| due <= now)) else {
             return Ok(false);
         };
-        let profile = load::decode(id, &stored)?;
-        let Err(cause) = self.flush(workspace, id, &stored, &profile).await else { return Ok(true) };
+        let flushed = match load::decode(id, &stored) {
+            Ok(profile) => self.flush(workspace, id, &stored, &profile).await.map_err(Failure::retry),
+            Err(unreadable) => Err(unreadable),
+        };
+        let Err(cause) = flushed else { return Ok(true) };
         self.postpone(workspace, id, stored, now.plus(BACKOFF)).await?;
-        Err(Failure::retry(cause))
+        Err(cause)
     }
 
     async fn postpone(
@@ -68,9 +71,8 @@ impl<P: People, C: Clock, E: Entropy> Writer<P, C, E> {
         stored: StoredProfile,
         due: Timestamp,
     ) -> Result<(), Failure> {
-        let profile = load::decode(id, &stored)?;
-        let mut next = self.stored(Some(stored.version), &profile);
-        next.due = Some(due);
+        // As it stands: it may be one that this build cannot read.
+        let next = StoredProfile { version: self.version(Some(stored.version)), due: Some(due), ..stored };
         let save = Save { id, seen: Some(stored.version), next, claims: Vec::new(), with: Vec::new() };
         match self.people.save(workspace, save).await {
             Ok(()) | Err(SaveError::Conflict) => Ok(()),

@@ -284,6 +284,25 @@ pub(super) fn ties(tables: &Tables, id: ProfileId) -> usize {
 }
 
 #[test]
+fn rule_06_a_tie_to_a_profile_that_is_still_being_made_stands_with_both_in_the_end() {
+    let known = naming(1, &[("user_id", "u")]);
+    let new = naming(2, &[("email", "e@example.com"), ("loyalty_card", "c")]);
+    let tying = naming(3, &[("user_id", "u"), ("email", "e@example.com")]);
+    let fresh = || store(&[&[&known]]);
+    let events = batch(&[&new, &tying]);
+    let calls = fresh().deliver(&events, None);
+    for point in points(calls.len()) {
+        let store = fresh();
+        store.deliver(&events, Some(point));
+        deliver(&store, &[&[&new, &tying]]);
+        store.clock.advance(Timestamp::HOUR);
+        store.sweep(None);
+        let ended = oracle::check(&store.tables(), &[known.clone(), new.clone(), tying.clone()]);
+        assert_eq!(ended, Ok(()), "{point:?} of {calls:?}");
+    }
+}
+
+#[test]
 fn rule_07_one_message_id_on_two_people_counts_twice_in_any_order() {
     let said = |names: Value| -> Map<String, Value> {
         let Value::Object(mut event) = json!({

@@ -6,7 +6,7 @@ use domain::event::Event;
 use domain::identifier::Identifier;
 use domain::key::ProfileId;
 use domain::profile::outbox::{Tie, TieReason};
-use domain::profile::stored::{Version, due_shard};
+use domain::profile::stored::{IdentityRow, Owner, Version, due_shard};
 use domain::profile::{Held, Profile};
 use domain::time::Timestamp;
 use ports::Clock as _;
@@ -43,6 +43,23 @@ fn prepared() -> Store {
 fn die_with_outbox(store: &Store, event: &Event) {
     let save = prepared().deliver(&batch(&[event]), None).iter().position(|call| *call == "save").unwrap();
     store.deliver(&batch(&[event]), Some((save, End::Done)));
+}
+
+#[test]
+fn rule_20_a_profile_that_no_build_here_can_read_makes_room_for_the_others() {
+    let store = Store::new(definitions());
+    let id = |nth: u8| domain::key::ProfileId::from_bytes([nth; 16]);
+    store.people.alter(|tables| {
+        let version = domain::profile::stored::Version { counter: 1, write: [0; 8] };
+        let due = Some(store.clock.now());
+        let stored = ports::people::StoredProfile { version, body: vec![250], due };
+        tables.profiles.insert((workspace(), id(7)), stored);
+    });
+    let swept = sweep(&store, |_| Fault::None);
+    assert_eq!((swept.due, swept.failed), (1, 1));
+    let after = &store.people.tables().profiles[&(workspace(), id(7))];
+    assert_eq!((after.body.as_slice(), after.due > Some(store.clock.now())), (&[250][..], true));
+    assert_eq!(sweep(&store, |_| Fault::None).due, 0, "it is looked at again later");
 }
 
 /// A sweep over an index and a store that meet these faults.
@@ -102,6 +119,10 @@ fn rule_20_what_keeps_failing_is_moved_back_and_starves_nobody() {
         for number in 0..=last {
             let (id, stored) = with_outbox(number, due.plus(i64::from(number)));
             tables.profiles.insert((workspace(), id), stored);
+            for one in named(number) {
+                let row = IdentityRow { owner: Owner::Profile(id), generation: 0 };
+                tables.identities.insert((workspace(), key().identifier(&workspace(), &one)), row);
+            }
         }
     });
     let refusing = |call| if call == "put" { Fault::Refused } else { Fault::None };
@@ -117,16 +138,21 @@ fn rule_20_what_keeps_failing_is_moved_back_and_starves_nobody() {
     assert_eq!(sweep(&store, |_| Fault::None).resent, TAKEN_MAX, "and they have theirs later");
 }
 
+/// What the tie of a profile with an outbox names.
+fn named(number: u16) -> [Identifier; 2] {
+    ["user_id", "loyalty_card"].map(|kind| Identifier::parse(kind, &format!("x{number}"), None).unwrap())
+}
+
 /// A profile of the first shard with a tie to send.
 fn with_outbox(number: u16, due: Timestamp) -> (ProfileId, StoredProfile) {
     let [high, low] = number.to_be_bytes();
     let id = ProfileId::from_bytes([0, high, low, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(due_shard(id), 0);
-    let identifier = |kind: &str| Identifier::parse(kind, &format!("x{number}"), None).unwrap();
     let mut profile = Profile::default();
-    profile.identifiers.insert(identifier("user_id"), Held { generation: 0 });
+    let [home, _] = named(number);
+    profile.identifiers.insert(home, Held { generation: 0 });
     profile.outbox.push(Tie {
-        identifiers: [identifier("user_id"), identifier("loyalty_card")],
+        identifiers: named(number),
         reason: TieReason::SameEvent,
         source: "web".to_owned(),
         message_id: format!("m{number}"),
