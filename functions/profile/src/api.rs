@@ -217,7 +217,7 @@ where
             return Ok(());
         }
         let attributes = vec![("trace".to_owned(), message.trace.clone())];
-        let outgoing = |body| Outgoing { body, attributes: attributes.clone() };
+        let outgoing = |body| Outgoing { body, attributes: attributes.clone(), fifo: None };
         Ok(self.queue.send(message.pack().into_iter().map(outgoing).collect()).await?)
     }
 

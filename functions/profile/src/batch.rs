@@ -8,9 +8,9 @@ use runtime::sqs::{longest_waiting_first, settle, until};
 use crate::{Conduct, Stage};
 
 /// Folds a batch and settles it, all before the deadline.
-pub async fn fold<P, D, R, C, E, X, Q>(
-    stage: &Stage<P, D, R, C, E, X>,
-    dead_letters: &Q,
+pub async fn fold<P, D, R, Q, C, E, X, L>(
+    stage: &Stage<P, D, R, Q, C, E, X>,
+    dead_letters: &L,
     mut records: Vec<SqsMessage>,
     deadline: Timestamp,
     max_receives: u32,
@@ -19,10 +19,11 @@ where
     P: People,
     D: Definitions,
     R: Rejections,
+    Q: Queue,
     C: Clock,
     E: Entropy,
     X: Conduct,
-    Q: Queue,
+    L: Queue,
 {
     longest_waiting_first(&mut records);
     // A record without a body is one that cannot be read.

@@ -1,16 +1,18 @@
 //! Carrying out what profiles' outboxes hold.
 
 use domain::key::ProfileId;
+use domain::merge_request::MergeRequest;
 use domain::profile::outbox::Tie;
 use domain::profile::stored::{IdentityRow, Owner};
 use domain::profile::{Profile, page};
 use domain::workspace::WorkspaceId;
 use ports::people::{Read, Save, SaveError, StoredProfile};
-use ports::{Clock, Entropy, People, Unavailable};
+use ports::queue::{Fifo, Outgoing};
+use ports::{Clock, Entropy, People, Queue, Unavailable};
 
 use crate::stage::Writer;
 
-impl<P: People, C: Clock, E: Entropy> Writer<P, C, E> {
+impl<P: People, Q: Queue, C: Clock, E: Entropy> Writer<P, Q, C, E> {
     /// Carries out a profile's outbox as read, then clears what was carried
     /// out, by id. If another writer came between, the entries stay and are
     /// carried out again: that changes nothing.
@@ -24,6 +26,8 @@ impl<P: People, C: Clock, E: Entropy> Writer<P, C, E> {
         for tie in profile.outbox.ties() {
             self.record_tie(workspace, id, tie).await?;
         }
+        let requests = profile.outbox.ties().iter().map(|tie| self.request(workspace, tie)).collect();
+        self.merges.send(requests).await?;
         let sent: Vec<u64> = profile.outbox.ties().iter().map(Tie::mark).collect();
         let mut next = profile.clone();
         next.outbox.clear(&sent);
@@ -35,7 +39,13 @@ impl<P: People, C: Clock, E: Entropy> Writer<P, C, E> {
         }
     }
 
-    /// An open tie stands with both profiles until the identity stage acts on it.
+    fn request(&self, workspace: &WorkspaceId, tie: &Tie) -> Outgoing {
+        let request = MergeRequest { workspace: workspace.clone(), tie: tie.clone() };
+        let fifo = Fifo { group: request.group(&self.key), deduplication: request.deduplication() };
+        Outgoing { body: request.pack(), attributes: Vec::new(), fifo: Some(fifo) }
+    }
+
+    /// A tie stands with both profiles, merged or not: it says why.
     async fn record_tie(&self, workspace: &WorkspaceId, id: ProfileId, tie: &Tie) -> Result<(), Unavailable> {
         let item = [page::tie(tie)];
         self.people.put(workspace, id, &item).await?;

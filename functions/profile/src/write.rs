@@ -14,7 +14,7 @@ use domain::time::Timestamp;
 use domain::workspace::WorkspaceId;
 use ports::definitions::Workspace;
 use ports::people::{Claim, Save, SaveError, StoredProfile};
-use ports::{Clock, Definitions, Entropy, People, Rejections};
+use ports::{Clock, Definitions, Entropy, People, Queue, Rejections};
 use runtime::decision::{self, Decision};
 use runtime::failure::Failure;
 
@@ -78,11 +78,12 @@ struct Decided {
 /// An event that the ledger does not know.
 type Fresh<'a> = (usize, &'a Event, EventName);
 
-impl<P, D, R, C, E, X> Stage<P, D, R, C, E, X>
+impl<P, D, R, Q, C, E, X> Stage<P, D, R, Q, C, E, X>
 where
     P: People,
     D: Definitions,
     R: Rejections,
+    Q: Queue,
     C: Clock,
     E: Entropy,
     X: Conduct,
@@ -198,20 +199,34 @@ where
             }
         }
         let Some(from) = doubtful.iter().map(|(from, _)| *from).min() else { return Ok(fresh) };
-        let applied = self.ledger_pages(batch, id, profile.epoch, from).await?;
+        let applied = self.applied(batch, id, profile, from).await?;
         fresh.extend(doubtful.into_iter().map(|(_, one)| one).filter(|(_, _, name)| !applied.contains(name)));
         Ok(fresh)
+    }
+
+    /// What the ledger's pages name, those of all profiles that were taken in
+    /// included.
+    async fn applied(
+        &self,
+        batch: &Batch<'_>,
+        id: ProfileId,
+        profile: &Profile,
+        from: Timestamp,
+    ) -> Result<BTreeSet<EventName>, Failure> {
+        let mut applied = BTreeSet::new();
+        for (id, epoch) in profile.collections(id) {
+            self.ledger_pages(batch, id, page::ledger_range(epoch, from), &mut applied).await?;
+        }
+        Ok(applied)
     }
 
     async fn ledger_pages(
         &self,
         batch: &Batch<'_>,
         id: ProfileId,
-        epoch: u32,
-        from: Timestamp,
-    ) -> Result<BTreeSet<EventName>, Failure> {
-        let (mut from, to) = page::ledger_range(epoch, from);
-        let mut applied = BTreeSet::new();
+        (mut from, to): (ItemKey, ItemKey),
+        applied: &mut BTreeSet<EventName>,
+    ) -> Result<(), Failure> {
         loop {
             let items = self
                 .writer
@@ -224,7 +239,7 @@ where
             }
             match items.next {
                 Some(next) => from = after(&next),
-                None => return Ok(applied),
+                None => return Ok(()),
             }
         }
     }
@@ -244,7 +259,7 @@ where
         let mut claims = Vec::new();
         for claim in group.claims.iter().filter(brought) {
             let key = self.writer.key.identifier(&batch.workspace.id, &claim.identifier);
-            let held = Held { generation: claim.generation };
+            let held = Held { generation: claim.generation, since: claim.since };
             next.identifiers.insert(claim.identifier.clone(), held);
             next.seed = next.seed.into_iter().chain([seed(&self.writer.key, batch, claim)]).min();
             let row = IdentityRow { owner: Owner::Profile(id), generation: claim.generation };

@@ -30,6 +30,8 @@ pub enum Reason {
     IdentifierLimit,
     /// The identifier belongs to a person who was erased.
     Erased,
+    /// Two profiles stay two, though an event ties them.
+    MergeRefused,
 }
 
 impl Reason {
@@ -47,6 +49,7 @@ impl Reason {
             Self::TraitsOverflow => "traits_overflow",
             Self::IdentifierLimit => "identifier_limit",
             Self::Erased => "erased",
+            Self::MergeRefused => "merge_refused",
         }
     }
 }

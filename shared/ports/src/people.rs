@@ -117,6 +117,13 @@ pub trait People: Send + Sync {
     fn save(&self, workspace: &WorkspaceId, save: Save)
     -> impl Future<Output = Result<(), SaveError>> + Send;
 
+    /// Writes several profiles as [`People::save`] writes one: all of them or none.
+    fn save_all(
+        &self,
+        workspace: &WorkspaceId,
+        saves: Vec<Save>,
+    ) -> impl Future<Output = Result<(), SaveError>> + Send;
+
     /// All profiles of one shard that were due at `now` or before, from the
     /// oldest, at most `limit`. The index may lag behind the profiles.
     fn due(

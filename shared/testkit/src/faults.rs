@@ -165,6 +165,10 @@ impl<T: People> People for Faulty<T> {
         self.meet("save", self.inner.save(workspace, save)).await
     }
 
+    async fn save_all(&self, workspace: &WorkspaceId, saves: Vec<Save>) -> Result<(), SaveError> {
+        self.meet("save_all", self.inner.save_all(workspace, saves)).await
+    }
+
     async fn due(
         &self,
         shard: u8,

@@ -151,7 +151,7 @@ async fn a_batch_with_a_message_that_is_refused_sends_nothing() {
 async fn the_port_sends_and_names_what_failed() {
     let subject = Subject::new();
     let queue = subject.queue("plain");
-    let outgoing = |body: &str| Outgoing { body: body.to_owned(), attributes: vec![] };
+    let outgoing = |body: &str| Outgoing { body: body.to_owned(), ..Outgoing::default() };
     Queue::send(&queue, vec![outgoing("one"), outgoing("two")]).await.unwrap();
     assert_eq!(subject.counts("plain").await.visible, 2);
     let failed = Queue::send(&queue, vec![outgoing("")]).await.unwrap_err();

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use aws_lambda_events::event::sqs::SqsMessage;
-use ports::queue::Outgoing;
+use ports::queue::{Fifo, Outgoing};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -62,7 +62,13 @@ pub fn write(record: &SqsMessage, cause: &(dyn Error + 'static), fate: Fate) -> 
     let body = record.body.as_deref().unwrap_or_default();
     let fits = !body.is_empty() && body.len().saturating_add(beside) <= MESSAGE_BYTES_MAX;
     let body = if fits { body.to_owned() } else { pointer(body) };
-    Outgoing { body, attributes }
+    // The dead letters of a FIFO queue are one, too.
+    let group = record.attributes.get("MessageGroupId");
+    let fifo = group.map(|group| Fifo {
+        group: group.clone(),
+        deduplication: record.message_id.clone().unwrap_or_default(),
+    });
+    Outgoing { body, attributes, fifo }
 }
 
 /// How often the record was received; the first time if nobody counted.

@@ -66,7 +66,11 @@ fn message(entry: &Value) -> Outgoing {
     let attributes = entry.get("MessageAttributes").and_then(Value::as_object).into_iter().flatten();
     let attributes =
         attributes.map(|(name, value)| (name.clone(), value["StringValue"].as_str().unwrap().to_owned()));
-    Outgoing { body: entry["MessageBody"].as_str().unwrap().to_owned(), attributes: attributes.collect() }
+    Outgoing {
+        body: entry["MessageBody"].as_str().unwrap().to_owned(),
+        attributes: attributes.collect(),
+        fifo: None,
+    }
 }
 
 #[tokio::test]
@@ -86,7 +90,7 @@ fn answer(accepted: &[&str], failed: &[(&str, bool)]) -> (u16, Value) {
 }
 
 fn messages(bodies: &[&str]) -> Vec<Outgoing> {
-    bodies.iter().map(|body| Outgoing { body: (*body).to_owned(), attributes: Vec::new() }).collect()
+    bodies.iter().map(|body| Outgoing { body: (*body).to_owned(), ..Outgoing::default() }).collect()
 }
 
 /// The bodies of each request, in order.
@@ -148,7 +152,7 @@ async fn a_refused_request_names_its_code_and_none_of_the_services_words() {
 async fn attributes_travel_as_strings_beside_the_body() {
     let (queue, service) = queue(&[answer(&["0"], &[])]);
     let attributes = vec![("trace".to_owned(), "t-1".to_owned())];
-    queue.send(vec![Outgoing { body: "a".to_owned(), attributes }]).await.unwrap();
+    queue.send(vec![Outgoing { body: "a".to_owned(), attributes, fifo: None }]).await.unwrap();
     let request = service.actual_requests().next().unwrap();
     let request: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
     assert_eq!(request["QueueUrl"], URL);
@@ -171,6 +175,7 @@ fn a_request_holds_at_most_ten_messages_and_one_mebibyte() {
     assert_eq!(counts(messages(&["x"; 25])), [10, 10, 5]);
     let half = "x".repeat(REQUEST_BYTES_MAX / 2);
     assert_eq!(counts(messages(&[&half, &half, "x", &half])), [2, 2]);
-    let with_attribute = Outgoing { body: half.clone(), attributes: vec![("a".to_owned(), "b".to_owned())] };
+    let with_attribute =
+        Outgoing { body: half.clone(), attributes: vec![("a".to_owned(), "b".to_owned())], fifo: None };
     assert_eq!(counts(vec![with_attribute.clone(), with_attribute]), [1, 1]);
 }

@@ -35,7 +35,7 @@ fn store(profiles: &[&[&str]]) -> Known {
         let owner = profile_of(held[0]);
         let mut profile = Profile::default();
         for name in *held {
-            profile.identifiers.insert(id(name), Held { generation: 0 });
+            profile.identifiers.insert(id(name), Held { generation: 0, since: Timestamp::default() });
             known.rows.insert(id(name), Some(IdentityRow { owner: Owner::Profile(owner), generation: 0 }));
         }
         known.profiles.insert(owner, Some(profile));
