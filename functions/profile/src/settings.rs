@@ -19,10 +19,11 @@ pub struct Upsert {
 /// Settings of `profile-sweep`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sweep {
-    pub identity_queue_url: String,
     pub people_table: String,
     pub identities_table: String,
     pub id_key_parameter: String,
+    /// The identity stage's queue.
+    pub identity_queue_url: String,
 }
 
 /// Settings of `profile-api`.
@@ -80,10 +81,10 @@ impl Sweep {
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Invalid> {
         let required = required(lookup);
         Ok(Self {
-            identity_queue_url: required("IDENTITY_QUEUE_URL")?,
             people_table: required("PEOPLE_TABLE")?,
             identities_table: required("IDENTITIES_TABLE")?,
             id_key_parameter: required("ID_KEY_PARAMETER")?,
+            identity_queue_url: required("IDENTITY_QUEUE_URL")?,
         })
     }
 }
@@ -172,7 +173,7 @@ mod tests {
         let right = "0f".repeat(IdKey::LENGTH);
         assert!(id_key(&right).is_ok() && id_key(&format!("{right}\n")).is_ok());
         for wrong in ["", "0f", &"0f".repeat(33), &"+f".repeat(32), &"zz".repeat(32), &"é".repeat(32)] {
-            assert_eq!(id_key(wrong).unwrap_err(), InvalidSecret::IdKey, "{wrong}");
+            assert_eq!(id_key(wrong).unwrap_err(), InvalidSecret::IdKey(InvalidIdKey), "{wrong}");
         }
     }
 }

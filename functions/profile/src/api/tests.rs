@@ -32,7 +32,7 @@ use testkit::{
 };
 
 use super::{Api, Ports, TRACE};
-use crate::Stage;
+use crate::{Stage, Writer};
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_343_400_000);
 
@@ -45,7 +45,8 @@ type TestApi = Api<
     TestClock,
     SeededEntropy,
 >;
-type TestStage = Stage<MemoryPeople, MemoryDefinitions, MemoryRejections, TestClock, SeededEntropy>;
+type TestStage =
+    Stage<MemoryPeople, MemoryDefinitions, MemoryRejections, MemoryQueue, TestClock, SeededEntropy>;
 
 /// Two workspaces, `shop` and `other`, and an API that serves both.
 struct World {
@@ -87,14 +88,15 @@ impl World {
             clock: clock.clone(),
             entropy: chance.clone(),
         };
-        let stage = Stage::new(
-            people.clone(),
-            definitions.clone(),
-            rejections.clone(),
-            clock.clone(),
-            chance.clone(),
-            id_key(),
-        );
+        let merges = MemoryQueue::default();
+        let writer = Writer {
+            people: people.clone(),
+            merges: merges.clone(),
+            clock: clock.clone(),
+            entropy: chance.clone(),
+            key: id_key(),
+        };
+        let stage = Stage::new(writer, definitions.clone(), rejections.clone());
         let api = Api::new(ports, id_key(), signing());
         let admin = String::new();
         let mut world =
