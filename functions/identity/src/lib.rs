@@ -7,6 +7,7 @@
 pub mod settings;
 pub mod resolve;
 pub mod merge;
+pub mod unmerge;
 pub mod batch;
 
 pub use merge::{Outcome, Stage};

@@ -145,7 +145,7 @@ where
         }
     }
 
-    fn stored(&self, seen: Option<Version>, profile: &Profile) -> StoredProfile {
+    pub(crate) fn stored(&self, seen: Option<Version>, profile: &Profile) -> StoredProfile {
         let counter = seen.map_or(1, |seen| seen.counter.saturating_add(1));
         let [write, _] = halves(self.entropy.bytes());
         let due = (!profile.outbox.is_empty()).then(|| self.clock.now().floor_to_minute());

@@ -1,5 +1,7 @@
 //! Requests over ports in memory.
 
+mod unmerge;
+
 use domain::event::{ClientTime, Event, EventKind};
 use domain::identifier::Identifier;
 use domain::key::{IdKey, ProfileId};
@@ -34,11 +36,21 @@ impl World {
     }
 
     fn with(faulty: impl FnOnce(MemoryPeople) -> Faulty<MemoryPeople>) -> Self {
-        let (people, definitions) = (MemoryPeople::default(), MemoryDefinitions::default());
+        let people = MemoryPeople::default();
+        Self::with_people(people.clone(), faulty(people))
+    }
+
+    fn over(people: MemoryPeople) -> Self {
+        Self::with_people(people.clone(), Faulty::new(people, |_| Fault::None))
+    }
+
+    /// Looks at `people`, and works through `faulty`.
+    fn with_people(people: MemoryPeople, faulty: Faulty<MemoryPeople>) -> Self {
+        let definitions = MemoryDefinitions::default();
         let clock = TestClock::at(NOW);
         let rejections = MemoryRejections::new(clock.clone());
         let stage = Stage {
-            people: faulty(people.clone()),
+            people: faulty,
             definitions: definitions.clone(),
             rejections: rejections.clone(),
             clock,

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::event::Event;
-use domain::key::{EventName, IdKey, ProfileId, halves};
+use domain::key::{EventName, ProfileId};
 use domain::profile::ledger::{ADDED_MAX, Entry, Known, SPILL_ABOVE};
+use domain::profile::rebuild::seed;
 use domain::profile::resolve::{Group, NewClaim};
 use domain::profile::stored::{IdentityRow, Item, ItemKey, Owner};
 use domain::profile::traits::Overflow;
@@ -261,7 +262,7 @@ where
             let key = self.writer.key.identifier(&batch.workspace.id, &claim.identifier);
             let held = Held { generation: claim.generation, since: claim.since };
             next.identifiers.insert(claim.identifier.clone(), held);
-            next.seed = next.seed.into_iter().chain([seed(&self.writer.key, batch, claim)]).min();
+            next.seed = next.seed.into_iter().chain([seed(&self.writer.key, &batch.workspace.id, &claim.identifier)]).min();
             let row = IdentityRow { owner: Owner::Profile(id), generation: claim.generation };
             claims.push(Claim { key, seen: claim.seen, row });
         }
@@ -421,11 +422,6 @@ fn half<X: Conduct>(read: &Profile, next: &Profile) -> Option<Profile> {
         Order::MarkerFirst => Some(Profile { ledger: next.ledger.clone(), ..identified(read) }),
         Order::EffectFirst => Some(Profile { ledger: read.ledger.clone(), ..next.clone() }),
     }
-}
-
-fn seed(key: &IdKey, batch: &Batch<'_>, claim: &NewClaim) -> u64 {
-    let [seed, _] = halves(*key.identifier(&batch.workspace.id, &claim.identifier).as_bytes());
-    u64::from_be_bytes(seed)
 }
 
 fn traits_overflow(at: Timestamp, event: &Event, left: &Overflow) -> Rejection {

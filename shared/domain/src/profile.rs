@@ -17,6 +17,7 @@ pub mod packed;
 pub mod resolve;
 pub mod merge;
 pub mod lineage;
+pub mod rebuild;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -197,6 +197,21 @@ impl ports::People for People {
         })
     }
 
+    async fn remove(
+        &self,
+        workspace: &WorkspaceId,
+        id: ProfileId,
+        keys: &[ItemKey],
+    ) -> Result<(), Unavailable> {
+        let remove = |item: &ItemKey| {
+            let key = key(format!("{workspace}#{id}"), &item.0);
+            self.client.delete_item().table_name(&self.profiles).set_key(Some(key)).send()
+        };
+        let removed = futures_util::stream::iter(keys.iter().map(remove)).buffer_unordered(CALLS_AT_ONCE);
+        let removed = removed.map_ok(drop).try_collect::<()>().await;
+        removed.map_err(|error| unavailable("DeleteItem", error))
+    }
+
     async fn replace(
         &self,
         workspace: &WorkspaceId,

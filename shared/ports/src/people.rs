@@ -103,6 +103,14 @@ pub trait People: Send + Sync {
         items: &[Item],
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 
+    /// Removes items; one that is not there is no error.
+    fn remove(
+        &self,
+        workspace: &WorkspaceId,
+        id: ProfileId,
+        keys: &[ItemKey],
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
+
     /// Writes an item if it still has the body that was read (`None`: if there is none).
     fn replace(
         &self,

@@ -151,6 +151,15 @@ impl<T: People> People for Faulty<T> {
         self.meet("put", self.inner.put(workspace, id, items)).await
     }
 
+    async fn remove(
+        &self,
+        workspace: &WorkspaceId,
+        id: ProfileId,
+        keys: &[ItemKey],
+    ) -> Result<(), Unavailable> {
+        self.meet("remove", self.inner.remove(workspace, id, keys)).await
+    }
+
     async fn replace(
         &self,
         workspace: &WorkspaceId,

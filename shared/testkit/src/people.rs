@@ -100,6 +100,19 @@ impl People for MemoryPeople {
         Ok(())
     }
 
+    async fn remove(
+        &self,
+        workspace: &WorkspaceId,
+        id: ProfileId,
+        keys: &[ItemKey],
+    ) -> Result<(), Unavailable> {
+        let mut tables = lock(&self.tables);
+        for key in keys {
+            tables.items.remove(&(workspace.clone(), id, key.clone()));
+        }
+        Ok(())
+    }
+
     async fn replace(
         &self,
         workspace: &WorkspaceId,

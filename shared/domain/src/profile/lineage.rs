@@ -9,6 +9,7 @@ use super::merge::Refusal;
 use super::outbox::Tie;
 use super::packed::{self, Corrupt};
 use super::stored::{Item, ItemKey};
+use crate::key::ProfileId;
 use crate::time::Timestamp;
 
 /// A tie that did not become a merge.
@@ -20,6 +21,37 @@ pub struct Refused {
     /// What was in the way, and what to do about it.
     pub detail: String,
     pub at: Timestamp,
+}
+
+/// Two people were made out of one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenApart {
+    pub stays: ProfileId,
+    pub leaves: ProfileId,
+    pub at: Timestamp,
+    /// Who asked for it: the public part of an admin key.
+    pub by: String,
+    pub why: String,
+    /// Events of the side that stays, and of the one that leaves.
+    pub events: (u64, u64),
+    /// Events that named both: how many, and the first of them by message id.
+    pub both: u64,
+    pub named_both: Vec<String>,
+}
+
+/// The item of a separation, with both profiles.
+pub fn taken_apart(record: &TakenApart) -> Item {
+    let key = format!("apart#{:016x}#{}", record.at.millis(), record.leaves);
+    Item { key: ItemKey(key), body: packed::encode(record) }
+}
+
+pub fn read_taken_apart(body: &[u8]) -> Result<TakenApart, Corrupt> {
+    packed::decode(body)
+}
+
+/// The range of keys of all separations of a profile.
+pub fn taken_apart_range() -> (ItemKey, ItemKey) {
+    (ItemKey("apart#".to_owned()), ItemKey("apart#~".to_owned()))
 }
 
 /// The item of a refusal; a later refusal of the same tie takes its place.
