@@ -37,7 +37,7 @@ where
         }
         // A record without a body is one that cannot be read.
         let body = record.body.as_deref().unwrap_or_default();
-        verdicts.push(guard(stage.merge(body)).await.map(drop));
+        verdicts.push(guard(stage.carry_out(body)).await.map(drop));
     }
     settle(dead_letters, records, verdicts, max_receives).await
 }

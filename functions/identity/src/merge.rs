@@ -1,10 +1,12 @@
 //! One request: whose the identifiers are now, whether they may be one
 //! person's, and the write that makes them so.
 
+use domain::identity_request::{IdentityRequest, Work};
 use domain::key::{IdKey, ProfileId, halves};
-use domain::merge_request::MergeRequest;
 use domain::message::Unreadable;
+use domain::profile::lineage::TakenApart;
 use domain::profile::merge::{self, Merged, Refusal};
+use domain::profile::outbox::Tie;
 use domain::profile::stored::Version;
 use domain::profile::{Profile, lineage, page};
 use domain::rejection::{Reason, Rejection};
@@ -32,6 +34,12 @@ pub enum Outcome {
     Refused(Refusal),
     /// One of the identifiers belongs to nobody any more.
     Nobody,
+    /// Two people were made out of one.
+    TakenApart(TakenApart),
+    /// Two that were taken apart may be made one again.
+    Allowed,
+    /// There was nothing to take apart, or nothing in the way.
+    Nothing,
 }
 
 impl Outcome {
@@ -41,6 +49,9 @@ impl Outcome {
             Self::Already(_) => "already one",
             Self::Refused(_) => "refused",
             Self::Nobody => "nobody's",
+            Self::TakenApart(_) => "taken apart",
+            Self::Allowed => "allowed",
+            Self::Nothing => "nothing to do",
         }
     }
 }
@@ -75,17 +86,28 @@ where
     E: Entropy,
 {
     /// Carries out the request in a queue body.
-    pub async fn merge(&self, body: &str) -> Result<Outcome, Failure> {
-        let request = MergeRequest::unpack(body).map_err(|unreadable| match unreadable {
+    pub async fn carry_out(&self, body: &str) -> Result<Outcome, Failure> {
+        let request = IdentityRequest::unpack(body).map_err(|unreadable| match unreadable {
             Unreadable::Newer(_) => Failure::retry(unreadable),
             _ => Failure::reject(unreadable),
         })?;
         // The rules are those of this moment, not of the event's.
         let workspace = self.definitions.workspace(&request.workspace).await.map_err(Failure::retry)?;
         let workspace = workspace.ok_or_else(|| Failure::reject(Foreign))?;
+        match &request.work {
+            Work::Merge(tie) => {
+                let outcome = self.merge(&workspace, tie).await?;
+                self.tell(&workspace.id, tie, &outcome);
+                Ok(outcome)
+            }
+            Work::TakeOut { part, order } => self.take_out(&workspace.id, part, order).await,
+            Work::Allow { profiles, .. } => self.allow(&workspace.id, *profiles).await,
+        }
+    }
+
+    async fn merge(&self, workspace: &Workspace, tie: &Tie) -> Result<Outcome, Failure> {
         for _ in 0..ATTEMPTS_MAX {
-            if let Some(outcome) = self.attempt(&workspace, &request).await? {
-                self.tell(&request, &outcome);
+            if let Some(outcome) = self.attempt(workspace, tie).await? {
                 return Ok(outcome);
             }
         }
@@ -93,12 +115,7 @@ where
     }
 
     /// `None` if somebody came between.
-    async fn attempt(
-        &self,
-        workspace: &Workspace,
-        request: &MergeRequest,
-    ) -> Result<Option<Outcome>, Failure> {
-        let tie = &request.tie;
+    async fn attempt(&self, workspace: &Workspace, tie: &Tie) -> Result<Option<Outcome>, Failure> {
         let [a, b] = match resolve::both(&self.people, &self.key, &workspace.id, &tie.identifiers).await? {
             Resolved::Two(roots) => *roots,
             Resolved::One(id) => return Ok(Some(Outcome::Already(id))),
@@ -112,7 +129,7 @@ where
         match merge::merge(&workspace.rules, tie, now, named(a), named(b)) {
             Ok(merged) => self.save(&workspace.id, versions, merged).await,
             Err(refusal) => {
-                self.refuse(&workspace.id, request, both, &refusal).await?;
+                self.refuse(&workspace.id, tie, both, &refusal).await?;
                 Ok(Some(Outcome::Refused(refusal)))
             }
         }
@@ -156,42 +173,42 @@ where
     async fn refuse(
         &self,
         workspace: &WorkspaceId,
-        request: &MergeRequest,
+        tie: &Tie,
         both: [ProfileId; 2],
         refusal: &Refusal,
     ) -> Result<(), Failure> {
         let at = self.clock.now();
-        let record = [lineage::refused(&request.tie, refusal, at)];
+        let record = [lineage::refused(tie, refusal, at)];
         for id in both {
             self.people.put(workspace, id, &record).await.map_err(Failure::retry)?;
         }
-        let Ok(source) = SourceId::parse(&request.tie.source) else { return Ok(()) };
+        let Ok(source) = SourceId::parse(&tie.source) else { return Ok(()) };
         let rejection = Rejection {
             at,
             reason: Reason::MergeRefused,
             detail: format!("two profiles stay two: {refusal}"),
-            message_id: Some(request.tie.message_id.clone()),
+            message_id: Some(tie.message_id.clone()),
             sample: String::new(),
         };
         self.rejections.record(workspace, &source, &[rejection]).await.map_err(Failure::retry)
     }
 
-    fn tell(&self, request: &MergeRequest, outcome: &Outcome) {
+    fn tell(&self, workspace: &WorkspaceId, tie: &Tie, outcome: &Outcome) {
         if !decision::wanted() {
             return;
         }
         let profile = match outcome {
             Outcome::Merged { survivor, .. } => survivor.to_string(),
             Outcome::Already(id) => id.to_string(),
-            Outcome::Refused(_) | Outcome::Nobody => String::new(),
+            _ => String::new(),
         };
         Decision {
             stage: "identity",
             trace: "",
-            message_key: self.key.message(&request.tie.message_id),
-            workspace: request.workspace.as_str(),
-            source: &request.tie.source,
-            kind: request.tie.reason.name(),
+            message_key: self.key.message(&tie.message_id),
+            workspace: workspace.as_str(),
+            source: &tie.source,
+            kind: tie.reason.name(),
             decision: outcome.name(),
             profile: &profile,
         }

@@ -4,8 +4,8 @@ mod unmerge;
 
 use domain::event::{ClientTime, Event, EventKind};
 use domain::identifier::Identifier;
+use domain::identity_request::{IdentityRequest, Work};
 use domain::key::{IdKey, ProfileId};
-use domain::merge_request::MergeRequest;
 use domain::profile::ledger::Entry;
 use domain::profile::merge::Refusal;
 use domain::profile::outbox::{Tie, TieReason};
@@ -104,7 +104,7 @@ impl World {
             message_id: format!("{a}+{b}"),
             at: NOW,
         };
-        self.stage.merge(&MergeRequest { workspace: workspace(), tie }.pack()).await
+        self.stage.carry_out(&IdentityRequest { workspace: workspace(), work: Work::Merge(tie) }.pack()).await
     }
 }
 
@@ -277,6 +277,6 @@ async fn a_lost_answer_is_found_to_have_been_a_merge() {
 #[tokio::test]
 async fn a_body_that_is_no_request_is_rejected_and_one_of_a_newer_build_waits() {
     let world = World::new();
-    assert!(matches!(world.stage.merge("{").await, Err(Failure::Reject(_))));
-    assert!(matches!(world.stage.merge(r#"{"v":2}"#).await, Err(Failure::Retry(_))));
+    assert!(matches!(world.stage.carry_out("{").await, Err(Failure::Reject(_))));
+    assert!(matches!(world.stage.carry_out(r#"{"v":2}"#).await, Err(Failure::Retry(_))));
 }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::event::Event;
 use domain::identifier::Identifier;
+use domain::identity_request::{Order, Part};
 use domain::key::{ProfileId, halves};
 use domain::profile::lineage::{self, TakenApart};
 use domain::profile::outbox::Outbox;
@@ -21,8 +22,8 @@ use ports::people::{Claim, Read, Save, SaveError, StoredProfile};
 use ports::{Clock, Definitions, Entropy, People, Rejections};
 use runtime::failure::Failure;
 
-use crate::Stage;
 use crate::resolve::decode;
+use crate::{Outcome, Stage};
 
 /// Lost races after which the work goes back to the queue.
 const ATTEMPTS_MAX: usize = 32;
@@ -30,30 +31,6 @@ const ATTEMPTS_MAX: usize = 32;
 const HOPS_MAX: usize = 128;
 /// Message ids of events that named both sides, kept in the record.
 const NAMED_MAX: usize = 100;
-
-/// What is to be a person of its own again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
-    /// A profile that was taken in, with all that it had taken in before.
-    Absorbed(ProfileId),
-    /// An identifier, with the events whose home it is.
-    Identifier(Identifier),
-}
-
-/// Who asked for it, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Order {
-    pub by: String,
-    pub why: String,
-}
-
-/// What came of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Separation {
-    Done(TakenApart),
-    /// The profile stands alone already, or is unknown.
-    Nothing,
-}
 
 #[derive(Debug, thiserror::Error)]
 #[error("other writers came between in {ATTEMPTS_MAX} attempts")]
@@ -99,10 +76,10 @@ where
         workspace: &WorkspaceId,
         part: &Part,
         order: &Order,
-    ) -> Result<Separation, Failure> {
+    ) -> Result<Outcome, Failure> {
         let mut work: Option<(BTreeSet<ProfileId>, Work)> = None;
         for _ in 0..ATTEMPTS_MAX {
-            let Some(before) = self.before(workspace, part).await? else { return Ok(Separation::Nothing) };
+            let Some(before) = self.before(workspace, part).await? else { return Ok(Outcome::Nothing) };
             // Work goes on only while the same profiles leave.
             let going_on = work.take().filter(|(leaving, _)| *leaving == before.leaving);
             let (_, mut going_on) = going_on.unwrap_or_else(|| (before.leaving.clone(), self.start()));
@@ -110,9 +87,47 @@ where
             match self.switch(workspace, &before, &going_on, order).await? {
                 Some(record) => {
                     self.clean(workspace, &before, going_on.rebuild.epoch()).await;
-                    return Ok(Separation::Done(record));
+                    return Ok(Outcome::TakenApart(record));
                 }
                 None => work = Some((before.leaving, going_on)),
+            }
+        }
+        Err(Failure::retry(Contended))
+    }
+
+    /// Lets two people that were taken apart be made one again, and forgets that
+    /// their tie was recorded, so that the next event that ties them counts.
+    pub async fn allow(&self, workspace: &WorkspaceId, profiles: [ProfileId; 2]) -> Result<Outcome, Failure> {
+        for _ in 0..ATTEMPTS_MAX {
+            let mut roots = Vec::new();
+            for id in profiles {
+                let mut way = self.way(workspace, id).await?;
+                let Some(root) = way.pop() else { return Ok(Outcome::Nothing) };
+                roots.push(root);
+            }
+            let groups: Vec<BTreeSet<ProfileId>> = roots
+                .iter()
+                .map(|(id, _, profile)| profile.collections(*id).map(|(id, _)| id).collect())
+                .collect();
+            let mut saves = Vec::new();
+            for (nth, (id, stored, profile)) in roots.iter().enumerate() {
+                let Some(others) = groups.get(1 - nth) else { continue };
+                let mut next = profile.clone();
+                next.family.apart.retain(|apart| !others.contains(apart));
+                if next.family.apart != profile.family.apart {
+                    next.ties.clear();
+                    let (id, seen) = (*id, Some(stored.version));
+                    let next = self.stored(seen, &next);
+                    saves.push(Save { id, seen, next, claims: Vec::new(), with: Vec::new() });
+                }
+            }
+            if saves.is_empty() {
+                return Ok(Outcome::Nothing);
+            }
+            match self.people.save_all(workspace, saves).await {
+                Ok(()) => return Ok(Outcome::Allowed),
+                Err(SaveError::Conflict) => (),
+                Err(SaveError::Unavailable(cause)) => return Err(Failure::retry(cause)),
             }
         }
         Err(Failure::retry(Contended))

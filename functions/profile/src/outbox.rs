@@ -1,7 +1,7 @@
 //! Carrying out what profiles' outboxes hold.
 
+use domain::identity_request::{IdentityRequest, Work};
 use domain::key::ProfileId;
-use domain::merge_request::MergeRequest;
 use domain::profile::outbox::Tie;
 use domain::profile::stored::{IdentityRow, Owner};
 use domain::profile::{Profile, page};
@@ -40,7 +40,7 @@ impl<P: People, Q: Queue, C: Clock, E: Entropy> Writer<P, Q, C, E> {
     }
 
     fn request(&self, workspace: &WorkspaceId, tie: &Tie) -> Outgoing {
-        let request = MergeRequest { workspace: workspace.clone(), tie: tie.clone() };
+        let request = IdentityRequest { workspace: workspace.clone(), work: Work::Merge(tie.clone()) };
         let fifo = Fifo { group: request.group(&self.key), deduplication: request.deduplication() };
         Outgoing { body: request.pack(), attributes: Vec::new(), fifo: Some(fifo) }
     }

@@ -262,7 +262,11 @@ where
             let key = self.writer.key.identifier(&batch.workspace.id, &claim.identifier);
             let held = Held { generation: claim.generation, since: claim.since };
             next.identifiers.insert(claim.identifier.clone(), held);
-            next.seed = next.seed.into_iter().chain([seed(&self.writer.key, &batch.workspace.id, &claim.identifier)]).min();
+            next.seed = next
+                .seed
+                .into_iter()
+                .chain([seed(&self.writer.key, &batch.workspace.id, &claim.identifier)])
+                .min();
             let row = IdentityRow { owner: Owner::Profile(id), generation: claim.generation };
             claims.push(Claim { key, seen: claim.seen, row });
         }

@@ -12,7 +12,7 @@ pub mod rules;
 pub mod event;
 pub mod rejection;
 pub mod message;
-pub mod merge_request;
+pub mod identity_request;
 pub mod profile;
 pub mod cursor;
 

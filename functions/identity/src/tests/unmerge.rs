@@ -7,10 +7,10 @@ use domain::profile::page;
 use domain::profile::rebuild::seed;
 
 use super::*;
-use crate::unmerge::{Order, Part, Separation};
+use domain::identity_request::{Order, Part};
 
 fn order() -> Order {
-    Order { by: "ak_shop_1".to_owned(), why: "two customers".to_owned() }
+    Order { id: "1".to_owned(), by: "ak_shop_1".to_owned(), why: "two customers".to_owned() }
 }
 
 impl World {
@@ -42,7 +42,7 @@ impl World {
         id
     }
 
-    async fn take_out(&self, part: Part) -> Separation {
+    async fn take_out(&self, part: Part) -> Outcome {
         self.stage.take_out(&workspace(), &part, &order()).await.unwrap()
     }
 
@@ -125,7 +125,7 @@ async fn rule_12_each_side_is_the_fold_of_its_own_events_also_of_those_after_the
     }
     world.add(a, "both", 7, &["card:2", "card:1"]);
     of[1].push(said("both", 7, &["card:2", "card:1"]));
-    let Separation::Done(record) = world.take_out(Part::Absorbed(b)).await else { panic!("not done") };
+    let Outcome::TakenApart(record) = world.take_out(Part::Absorbed(b)).await else { panic!("not done") };
     assert_eq!((record.stays, record.leaves, record.events), (a, b, (100, 101)));
     assert_eq!((record.both, record.named_both), (1, vec!["both".to_owned()]), "listed, and with its home");
     for (id, card, events) in [(a, "card:1", &of[0]), (b, "card:2", &of[1])] {
@@ -149,11 +149,14 @@ async fn what_was_taken_out_stays_out_until_it_is_allowed() {
     world.add(a, "m-1", 1, &["card:1"]);
     world.add(b, "m-2", 2, &["card:2"]);
     merged(world.tie("card:1", "card:2").await);
-    assert!(matches!(world.take_out(Part::Absorbed(b)).await, Separation::Done(_)));
+    assert!(matches!(world.take_out(Part::Absorbed(b)).await, Outcome::TakenApart(_)));
     is_fold_of(&world.profile(a), &[said("m-1", 1, &["card:1"])]);
     is_fold_of(&world.profile(b), &[said("m-2", 2, &["card:2"])]);
     assert_eq!(world.tie("card:1", "card:2").await.unwrap(), Outcome::Refused(Refusal::Apart));
-    assert_eq!(world.take_out(Part::Absorbed(b)).await, Separation::Nothing, "it is out already");
+    assert_eq!(world.take_out(Part::Absorbed(b)).await, Outcome::Nothing, "it is out already");
+    assert_eq!(world.stage.allow(&workspace(), [b, a]).await.unwrap(), Outcome::Allowed);
+    merged(world.tie("card:1", "card:2").await);
+    assert_eq!(world.stage.allow(&workspace(), [b, a]).await.unwrap(), Outcome::Nothing);
 }
 
 #[tokio::test]
@@ -169,13 +172,13 @@ async fn a_profile_leaves_with_all_that_it_had_taken_in_and_over_those_between()
     for pair in [("card:3", "card:4"), ("card:2", "card:3"), ("card:1", "card:2")] {
         merged(world.tie(pair.0, pair.1).await);
     }
-    assert!(matches!(world.take_out(Part::Absorbed(c)).await, Separation::Done(_)));
+    assert!(matches!(world.take_out(Part::Absorbed(c)).await, Outcome::TakenApart(_)));
     assert_eq!(world.proven(a), ["m-0", "m-1"].map(String::from).into());
     assert_eq!(world.proven(c), ["m-2", "m-3"].map(String::from).into());
     assert_eq!(world.profile(a).family.absorbed.keys().collect::<Vec<_>>(), [&b]);
     assert!(world.profile(b).family.absorbed.is_empty(), "b would take c along otherwise");
-    assert!(matches!(world.take_out(Part::Absorbed(b)).await, Separation::Done(_)));
-    assert!(matches!(world.take_out(Part::Absorbed(d)).await, Separation::Done(_)));
+    assert!(matches!(world.take_out(Part::Absorbed(b)).await, Outcome::TakenApart(_)));
+    assert!(matches!(world.take_out(Part::Absorbed(d)).await, Outcome::TakenApart(_)));
     for (n, id) in ids.into_iter().enumerate() {
         assert_eq!(world.proven(id), [format!("m-{n}")].into());
     }
@@ -187,7 +190,7 @@ async fn rule_13_an_identifier_that_is_cut_off_is_a_new_person_of_a_new_generati
     let a = world.nobody_yet(&["card:1", "card:2"]);
     world.add(a, "m-1", 1, &["card:1"]);
     world.add(a, "m-2", 2, &["card:2"]);
-    let Separation::Done(record) = world.take_out(Part::Identifier(id("card:2"))).await else { panic!() };
+    let Outcome::TakenApart(record) = world.take_out(Part::Identifier(id("card:2"))).await else { panic!() };
     let row = key().identifier(&workspace(), &id("card:2"));
     assert_eq!(record.leaves, key().profile(row, 1));
     let stored = world.people.tables().identities[&(workspace(), row)];
@@ -195,11 +198,7 @@ async fn rule_13_an_identifier_that_is_cut_off_is_a_new_person_of_a_new_generati
     assert_eq!(world.profile(record.leaves).identifiers[&id("card:2")].generation, 1);
     assert_eq!(world.proven(a), ["m-1".to_owned()].into());
     assert_eq!(world.proven(record.leaves), ["m-2".to_owned()].into());
-    assert_eq!(
-        world.take_out(Part::Identifier(id("card:2"))).await,
-        Separation::Nothing,
-        "it is all there is"
-    );
+    assert_eq!(world.take_out(Part::Identifier(id("card:2"))).await, Outcome::Nothing, "it is all there is");
 }
 
 #[tokio::test]

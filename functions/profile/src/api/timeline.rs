@@ -187,7 +187,9 @@ impl<P: People> Reader<'_, P> {
             .collect();
         let mut reads = 0;
         // The one that is behind is read on.
-        while let Some(behind) = collections.iter_mut().filter(|one| !one.is_read).min_by_key(|one| one.complete) {
+        while let Some(behind) =
+            collections.iter_mut().filter(|one| !one.is_read).min_by_key(|one| one.complete)
+        {
             self.read_on(behind).await?;
             let open = collections.iter().filter(|one| !one.is_read);
             let Some(complete) = open.map(|one| one.complete).min() else { break };
@@ -304,11 +306,7 @@ impl<P: People> Reader<'_, P> {
         Ok(())
     }
 
-    async fn prove_by(
-        &mut self,
-        id: ProfileId,
-        (mut next, end): (ItemKey, ItemKey),
-    ) -> Result<(), Problem> {
+    async fn prove_by(&mut self, id: ProfileId, (mut next, end): (ItemKey, ItemKey)) -> Result<(), Problem> {
         loop {
             let read = self.people.items(self.workspace, id, &next, &end).await?;
             for item in &read.items {

@@ -334,7 +334,8 @@ async fn an_event_of_either_side_goes_to_the_survivor_and_its_copies_are_known()
     world.fold(vec![late.clone()]).await;
     world.fold(vec![late]).await;
     // A copy of the oldest event, which only a page of the absorbed proves.
-    let mut copy = event(EventKind::Track, "m-001", "u-2", START.plus(7 * Timestamp::HOUR), &json!({ "event": "Seen" }));
+    let mut copy =
+        event(EventKind::Track, "m-001", "u-2", START.plus(7 * Timestamp::HOUR), &json!({ "event": "Seen" }));
     copy.identifiers = vec![identifier("card", "u-2")];
     world.fold(vec![copy]).await;
     let found = world.get(&format!("/v1/profiles/{survivor}")).await;
