@@ -6,7 +6,7 @@ use domain::key::{IdKey, ProfileId, halves};
 use domain::message::Unreadable;
 use domain::profile::lineage::TakenApart;
 use domain::profile::merge::{self, Merged, Refusal};
-use domain::profile::outbox::Tie;
+use domain::profile::outbox::{Tie, TieReason};
 use domain::profile::stored::Version;
 use domain::profile::{Profile, lineage, page};
 use domain::rejection::{Reason, Rejection};
@@ -127,7 +127,7 @@ where
         let now = self.clock.now();
         let named = |root: Root| (root.id, root.profile);
         match merge::merge(&workspace.rules, tie, now, named(a), named(b)) {
-            Ok(merged) => self.save(&workspace.id, versions, merged).await,
+            Ok(merged) => self.save(&workspace.id, tie, versions, merged).await,
             Err(refusal) => {
                 self.refuse(&workspace.id, tie, both, &refusal).await?;
                 Ok(Some(Outcome::Refused(refusal)))
@@ -138,6 +138,7 @@ where
     async fn save(
         &self,
         workspace: &WorkspaceId,
+        tie: &Tie,
         versions: [(ProfileId, Version); 2],
         merged: Merged,
     ) -> Result<Option<Outcome>, Failure> {
@@ -145,7 +146,10 @@ where
         // Entries as read of both: what one ledger has no room for goes to the
         // survivor's pages, in the same transaction or it would prove what is
         // not its own.
-        let with = page::ledger(united.epoch, &united.ledger.spill(0));
+        let mut with = page::ledger(united.epoch, &united.ledger.spill(0));
+        if tie.reason == TieReason::Operator {
+            with.push(page::tie(tie)); // No outbox has put it with the profiles.
+        }
         let seen = |id: ProfileId| versions.iter().find(|(of, _)| *of == id).map(|(_, version)| *version);
         let save = |id: ProfileId, profile: &Profile| Save {
             id,

@@ -11,6 +11,7 @@ mod keys;
 mod find;
 mod shape;
 mod timeline;
+mod lineage;
 mod rejections;
 mod import;
 
@@ -27,7 +28,7 @@ use domain::workspace::SourceId;
 use http::header::{self, HeaderName};
 use ports::definitions::Workspace;
 use ports::idempotency::Claimed;
-use ports::queue::Outgoing;
+use ports::queue::{Fifo, Outgoing};
 use ports::{Clock, Definitions, Entropy, Idempotency, People, Queue, Rejections};
 use runtime::failure::{chain, guard};
 use serde_json::{Value, json};
@@ -48,6 +49,8 @@ pub struct Ports<P, D, R, Q, I, C, E> {
     pub rejections: R,
     /// The profile queue.
     pub queue: Q,
+    /// The identity stage's queue.
+    pub merges: Q,
     pub idempotency: I,
     pub clock: C,
     pub entropy: E,
@@ -60,6 +63,7 @@ pub struct Api<P, D, R, Q, I, C, E> {
     definitions: Cached<D>,
     rejections: R,
     queue: Q,
+    merges: Q,
     idempotency: I,
     clock: C,
     entropy: E,
@@ -78,9 +82,9 @@ where
     E: Entropy,
 {
     pub fn new(ports: Ports<P, D, R, Q, I, C, E>, key: IdKey, signing: SigningKeys) -> Self {
-        let Ports { people, definitions, rejections, queue, idempotency, clock, entropy } = ports;
+        let Ports { people, definitions, rejections, queue, merges, idempotency, clock, entropy } = ports;
         let definitions = Cached::new(definitions);
-        Self { people, definitions, rejections, queue, idempotency, clock, entropy, key, signing }
+        Self { people, definitions, rejections, queue, merges, idempotency, clock, entropy, key, signing }
     }
 
     /// Answers one request; whatever happens, the answer has a form and a trace.
@@ -120,6 +124,8 @@ where
             Route::Lookup => self.lookup(&ask).await,
             Route::Profile { id } => self.profile(&ask, id).await,
             Route::Timeline { id } => self.timeline(&ask, id).await,
+            Route::Lineage { id } => self.lineage(&ask, id).await,
+            Route::Merge { id } | Route::TakeOut { id } | Route::Allow { id } => self.order(&ask, id).await,
             Route::Rejections { source } => self.list_rejections(&ask, source).await,
             Route::Import => self.import(&ask, Import::One).await,
             Route::ImportBatch => self.import(&ask, Import::Batch).await,
@@ -159,6 +165,37 @@ where
         let found = find::by_id(&self.people, workspace, id).await?;
         let keys = (&self.key, &self.signing);
         timeline::read(&self.people, keys, workspace, &found, &filter).await.map(Answer::json)
+    }
+
+    async fn lineage(&self, ask: &Ask<'_>, id: &str) -> Result<Answer, Problem> {
+        let workspace = &ask.caller.workspace;
+        let id = find::id(id)?;
+        ask.audit("allowed", &id.to_string());
+        ask::parameters(ask.request, &[])?;
+        let found = find::by_id(&self.people, workspace, id).await?;
+        lineage::read(&self.people, workspace, &found).await.map(Answer::json)
+    }
+
+    /// Hands an operator's order to the identity stage. It is carried out soon;
+    /// the profile's lineage shows what came of it.
+    async fn order(&self, ask: &Ask<'_>, id: &str) -> Result<Answer, Problem> {
+        let workspace = &ask.caller.workspace;
+        let id = find::id(id)?;
+        ask.audit("allowed", &id.to_string());
+        let body = ask::object(&ask::body(ask.request)?)?;
+        let body = Fields::root(&body);
+        let found = find::by_id(&self.people, workspace, id).await?;
+        let (by, trace, now) = (ask.caller.key_id.as_str(), ask.trace, self.clock.now());
+        let ordered = lineage::Ordered { workspace, by, trace, now };
+        let request = match ask.route {
+            Route::Merge { .. } => ordered.merge(&found, &body)?,
+            Route::TakeOut { .. } => ordered.take_out(&body)?,
+            _ => ordered.allow(&found, &body)?,
+        };
+        let attributes = vec![("trace".to_owned(), trace.to_owned())];
+        let fifo = Fifo { group: request.group(&self.key), deduplication: request.deduplication() };
+        self.merges.send(vec![Outgoing { body: request.pack(), attributes, fifo: Some(fifo) }]).await?;
+        Ok(Answer::json(json!({ "order": trace })))
     }
 
     async fn list_rejections(&self, ask: &Ask<'_>, source: &str) -> Result<Answer, Problem> {
@@ -279,6 +316,11 @@ impl Import {
 
 fn identifier(body: &Fields<'_>) -> Result<Identifier, Problem> {
     body.only(&["identifier"])?;
+    named(body)
+}
+
+/// The identifier that a body names, beside whatever else it says.
+fn named(body: &Fields<'_>) -> Result<Identifier, Problem> {
     let one = Fields::of(body.required("identifier")?, "identifier")?;
     one.only(&["kind", "value", "region"])?;
     let (kind, value) = (one.required_text("kind")?, import::value(&one)?);

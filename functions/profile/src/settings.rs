@@ -32,6 +32,8 @@ pub struct Api {
     pub tables: Tables,
     pub rejections_table: String,
     pub queue_url: String,
+    /// The identity stage's queue.
+    pub identity_queue_url: String,
     pub id_key_parameter: String,
     pub signing_keys_parameter: String,
 }
@@ -96,6 +98,7 @@ impl Api {
             tables: Tables::read(&required)?,
             rejections_table: required("REJECTIONS_TABLE")?,
             queue_url: required("PROFILE_QUEUE_URL")?,
+            identity_queue_url: required("IDENTITY_QUEUE_URL")?,
             id_key_parameter: required("ID_KEY_PARAMETER")?,
             signing_keys_parameter: required("SIGNING_KEYS_PARAMETER")?,
         })

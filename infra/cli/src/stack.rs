@@ -132,6 +132,7 @@ impl Parts {
             definitions: self.definitions(API)?,
             rejections: self.rejections(API)?,
             queue: self.queue(API, "PROFILE_QUEUE_URL")?,
+            merges: self.queue(API, "IDENTITY_QUEUE_URL")?,
             idempotency: Idempotency::new(self.client.clone(), self.variable(API, "DEFINITIONS_TABLE")?),
             clock: self.clock.clone(),
             entropy: SystemEntropy,

@@ -3,6 +3,7 @@
 mod access;
 mod fixtures;
 mod imports;
+mod lineages;
 mod logs;
 mod look_ups;
 mod refusals;
@@ -56,6 +57,7 @@ struct World {
     definitions: MemoryDefinitions,
     rejections: MemoryRejections,
     queue: MemoryQueue,
+    merges: MemoryQueue,
     idempotency: MemoryIdempotency,
     clock: TestClock,
     chance: SeededEntropy,
@@ -79,16 +81,17 @@ impl World {
         let (rejections, idempotency) = (MemoryRejections::new(clock.clone()), MemoryIdempotency::default());
         definitions.define(workspace("shop", &["web", "crm"]));
         definitions.define(workspace("other", &["site"]));
+        let merges = MemoryQueue::default();
         let ports = Ports {
             people: people.clone(),
             definitions: definitions.clone(),
             rejections: rejections.clone(),
             queue: queue.clone(),
+            merges: merges.clone(),
             idempotency: idempotency.clone(),
             clock: clock.clone(),
             entropy: chance.clone(),
         };
-        let merges = MemoryQueue::default();
         let writer = Writer {
             people: people.clone(),
             merges: merges.clone(),
@@ -99,8 +102,19 @@ impl World {
         let stage = Stage::new(writer, definitions.clone(), rejections.clone());
         let api = Api::new(ports, id_key(), signing());
         let admin = String::new();
-        let mut world =
-            Self { api, stage, people, definitions, rejections, queue, idempotency, clock, chance, admin };
+        let mut world = Self {
+            api,
+            stage,
+            people,
+            definitions,
+            rejections,
+            queue,
+            merges,
+            idempotency,
+            clock,
+            chance,
+            admin,
+        };
         world.admin = world.admin_key("shop", &Scope::ALL);
         world
     }

@@ -18,11 +18,13 @@ async fn main() -> Result<(), Error> {
     let [id_key, signing] =
         parameters.read([&settings.id_key_parameter, &settings.signing_keys_parameter]).await?;
     let store = dynamodb::client(&aws, None);
+    let queues = sqs::client(&aws, None);
     let ports = Ports {
         people: People::new(store.clone(), &settings.tables.people, &settings.tables.identities),
         definitions: Definitions::new(store.clone(), &settings.tables.definitions, SystemClock),
         rejections: Rejections::new(store.clone(), &settings.rejections_table, SystemClock),
-        queue: SqsQueue::new(sqs::client(&aws, None), &settings.queue_url),
+        queue: SqsQueue::new(queues.clone(), &settings.queue_url),
+        merges: SqsQueue::new(queues, &settings.identity_queue_url),
         idempotency: Idempotency::new(store, &settings.tables.definitions),
         clock: SystemClock,
         entropy: SystemEntropy,

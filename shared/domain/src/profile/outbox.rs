@@ -37,6 +37,8 @@ pub enum TieReason {
     SameEvent,
     /// An `alias` says so.
     Alias,
+    /// An operator says so.
+    Operator,
 }
 
 impl Tie {
@@ -61,6 +63,7 @@ impl TieReason {
         match self {
             Self::SameEvent => "same_event",
             Self::Alias => "alias",
+            Self::Operator => "operator",
         }
     }
 }
