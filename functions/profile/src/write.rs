@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::event::Event;
-use domain::key::{EventName, IdKey, ProfileId, halves};
+use domain::key::{EventName, ProfileId};
 use domain::profile::ledger::{ADDED_MAX, Entry, Known, SPILL_ABOVE};
+use domain::profile::rebuild::seed;
 use domain::profile::resolve::{Group, NewClaim};
 use domain::profile::stored::{IdentityRow, Item, ItemKey, Owner};
 use domain::profile::traits::Overflow;
@@ -215,20 +216,34 @@ where
             }
         }
         let Some(from) = doubtful.iter().map(|(from, _)| *from).min() else { return Ok(fresh) };
-        let applied = self.ledger_pages(batch, id, profile.epoch, from).await?;
+        let applied = self.applied(batch, id, profile, from).await?;
         fresh.extend(doubtful.into_iter().map(|(_, one)| one).filter(|(_, _, name)| !applied.contains(name)));
         Ok(fresh)
+    }
+
+    /// What the ledger's pages name, those of all profiles that were taken in
+    /// included.
+    async fn applied(
+        &self,
+        batch: &Batch<'_>,
+        id: ProfileId,
+        profile: &Profile,
+        from: Timestamp,
+    ) -> Result<BTreeSet<EventName>, Failure> {
+        let mut applied = BTreeSet::new();
+        for (id, epoch) in profile.collections(id) {
+            self.ledger_pages(batch, id, page::ledger_range(epoch, from), &mut applied).await?;
+        }
+        Ok(applied)
     }
 
     async fn ledger_pages(
         &self,
         batch: &Batch<'_>,
         id: ProfileId,
-        epoch: u32,
-        from: Timestamp,
-    ) -> Result<BTreeSet<EventName>, Failure> {
-        let (mut from, to) = page::ledger_range(epoch, from);
-        let mut applied = BTreeSet::new();
+        (mut from, to): (ItemKey, ItemKey),
+        applied: &mut BTreeSet<EventName>,
+    ) -> Result<(), Failure> {
         loop {
             let items = self
                 .writer
@@ -241,7 +256,7 @@ where
             }
             match items.next {
                 Some(next) => from = after(&next),
-                None => return Ok(applied),
+                None => return Ok(()),
             }
         }
     }
@@ -261,9 +276,13 @@ where
         let mut claims = Vec::new();
         for claim in group.claims.iter().filter(brought) {
             let key = self.writer.key.identifier(&batch.workspace.id, &claim.identifier);
-            let held = Held { generation: claim.generation };
+            let held = Held { generation: claim.generation, since: claim.since };
             next.identifiers.insert(claim.identifier.clone(), held);
-            next.seed = next.seed.into_iter().chain([seed(&self.writer.key, batch, claim)]).min();
+            next.seed = next
+                .seed
+                .into_iter()
+                .chain([seed(&self.writer.key, &batch.workspace.id, &claim.identifier)])
+                .min();
             let row = IdentityRow { owner: Owner::Profile(id), generation: claim.generation };
             claims.push(Claim { key, seen: claim.seen, row });
         }
@@ -440,11 +459,6 @@ fn half<X: Conduct>(read: &Profile, next: &Profile) -> Option<Profile> {
         Order::MarkerFirst => Some(Profile { ledger: next.ledger.clone(), ..identified(read) }),
         Order::EffectFirst => Some(Profile { ledger: read.ledger.clone(), ..next.clone() }),
     }
-}
-
-fn seed(key: &IdKey, batch: &Batch<'_>, claim: &NewClaim) -> u64 {
-    let [seed, _] = halves(*key.identifier(&batch.workspace.id, &claim.identifier).as_bytes());
-    u64::from_be_bytes(seed)
 }
 
 fn traits_overflow(at: Timestamp, event: &Event, left: &Overflow) -> Rejection {

@@ -68,12 +68,21 @@ pub(crate) enum StackError {
          deploy it with this version's template.yaml (parameter `{parameter}` is not there)"
     )]
     NoStack { stack: String, region: String, parameter: String },
-    #[error("stack `{0}` says in another form than this version reads what it is made of: update `tributary`, or deploy the stack again")]
+    #[error(
+        "stack `{0}` says in another form than this version reads what it is made of: update `tributary`, or deploy the stack again"
+    )]
     Resources(String),
     #[error("stack `{0}` has no signing keys yet: run `tributary init --stack {0}`")]
     NoSigningKeys(String),
-    #[error("the signing keys of stack `{stack}` cannot be read: delete parameter `{parameter}` and run `tributary init` again; cursors that were handed out end")]
-    SigningKeys { stack: String, parameter: String, #[source] cause: InvalidSigningKeys },
+    #[error(
+        "the signing keys of stack `{stack}` cannot be read: delete parameter `{parameter}` and run `tributary init` again; cursors that were handed out end"
+    )]
+    SigningKeys {
+        stack: String,
+        parameter: String,
+        #[source]
+        cause: InvalidSigningKeys,
+    },
 }
 
 impl Stack {
@@ -100,7 +109,8 @@ impl Stack {
         let Some(said) = said else {
             return Err(StackError::NoStack { stack: name.to_owned(), region, parameter: place }.into());
         };
-        let resources = Resources::parse(said.expose()).ok_or_else(|| StackError::Resources(name.to_owned()))?;
+        let resources =
+            Resources::parse(said.expose()).ok_or_else(|| StackError::Resources(name.to_owned()))?;
         Ok(Self { name: name.to_owned(), region, config, parameters, resources })
     }
 
@@ -169,8 +179,9 @@ impl Resources {
 
 /// Asks for credentials at once: what a service says later is harder to understand.
 async fn signed_in(config: &SdkConfig) -> Result<(), StackError> {
-    let provider =
-        config.credentials_provider().ok_or_else(|| StackError::NoCredentials("there is no provider".into()))?;
+    let provider = config
+        .credentials_provider()
+        .ok_or_else(|| StackError::NoCredentials("there is no provider".into()))?;
     let found = provider.provide_credentials().await;
     found.map(|_| ()).map_err(|cause| StackError::NoCredentials(cause.into()))
 }

@@ -42,7 +42,9 @@ enum InitError {
     LostIdKey,
     #[error("parameter `{0}` holds no id key: put it back from its backup")]
     BrokenIdKey(String, #[source] InvalidSecret),
-    #[error("parameter `{0}` holds no signing keys: delete it and try again; cursors that were handed out end")]
+    #[error(
+        "parameter `{0}` holds no signing keys: delete it and try again; cursors that were handed out end"
+    )]
     BrokenSigningKeys(String, #[source] InvalidSigningKeys),
     #[error("parameter `{0}` came and went: does somebody else work on this stack? Try again")]
     Fickle(String),
@@ -50,7 +52,9 @@ enum InitError {
     Unshown(#[source] std::io::Error),
     #[error("another `init` was faster: the keys above open nothing, those that it showed do")]
     Overtaken,
-    #[error("the keys above were perhaps not stored; run this again: if it makes new ones, the ones above open nothing")]
+    #[error(
+        "the keys above were perhaps not stored; run this again: if it makes new ones, the ones above open nothing"
+    )]
     Unstored(#[source] DefineError),
 }
 
@@ -230,18 +234,28 @@ fn told<C, E>(stack: &Stack, setup: &Setup<'_, C, E>, done: &Done) -> Vec<String
     } else {
         told.push("Stored: they open from now on.".to_owned());
     }
-    told.push(format!("{} ({})", match done.id_key {
-        Step::Made => "Made the id key",
-        Step::Restored => "Put the id key back",
-        Step::Kept => "The id key was there already and stays",
-    }, setup.id_key));
-    told.push(format!("{} ({})", match done.signing_keys {
-        Step::Made | Step::Restored => "Made the signing keys",
-        Step::Kept => "The signing keys were there already and stay",
-    }, setup.signing_keys));
+    told.push(format!(
+        "{} ({})",
+        match done.id_key {
+            Step::Made => "Made the id key",
+            Step::Restored => "Put the id key back",
+            Step::Kept => "The id key was there already and stays",
+        },
+        setup.id_key
+    ));
+    told.push(format!(
+        "{} ({})",
+        match done.signing_keys {
+            Step::Made | Step::Restored => "Made the signing keys",
+            Step::Kept => "The signing keys were there already and stay",
+        },
+        setup.signing_keys
+    ));
     if done.id_key == Step::Made {
         told.push(String::new());
-        told.push("Back the id key up now: without it nobody in the tables can be found any more.".to_owned());
+        told.push(
+            "Back the id key up now: without it nobody in the tables can be found any more.".to_owned(),
+        );
         told.push(format!(
             "  aws ssm get-parameter --with-decryption --name {} --region {} --query Parameter.Value --output text",
             setup.id_key,

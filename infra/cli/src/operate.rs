@@ -40,16 +40,40 @@ const ORIGINS_MAX: usize = 100;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case")]
 pub(crate) enum Order {
-    CreateWorkspace { workspace: WorkspaceId },
+    CreateWorkspace {
+        workspace: WorkspaceId,
+    },
     ListWorkspaces,
-    CreateSource { workspace: Option<WorkspaceId>, source: SourceId, settings: Settings },
-    ChangeSource { workspace: Option<WorkspaceId>, source: SourceId, settings: Settings },
-    ListSources { workspace: Option<WorkspaceId> },
-    CreateKey { workspace: Option<WorkspaceId>, grant: Granted },
+    CreateSource {
+        workspace: Option<WorkspaceId>,
+        source: SourceId,
+        settings: Settings,
+    },
+    ChangeSource {
+        workspace: Option<WorkspaceId>,
+        source: SourceId,
+        settings: Settings,
+    },
+    ListSources {
+        workspace: Option<WorkspaceId>,
+    },
+    CreateKey {
+        workspace: Option<WorkspaceId>,
+        grant: Granted,
+    },
     /// The old key goes on for so long, or until it is revoked.
-    RotateKey { workspace: Option<WorkspaceId>, key: String, old_ends_in_s: Option<u32> },
-    RevokeKey { workspace: Option<WorkspaceId>, key: String },
-    ListKeys { workspace: Option<WorkspaceId> },
+    RotateKey {
+        workspace: Option<WorkspaceId>,
+        key: String,
+        old_ends_in_s: Option<u32>,
+    },
+    RevokeKey {
+        workspace: Option<WorkspaceId>,
+        key: String,
+    },
+    ListKeys {
+        workspace: Option<WorkspaceId>,
+    },
     RotateSigningKeys,
 }
 
@@ -120,11 +144,19 @@ pub(crate) async fn run(place: &Place, order: Order) -> Result<(), Failed> {
     let answer = match &place.stack {
         Some(name) => {
             let stack = Stack::open(name, place.region.as_deref()).await?;
-            let desk =
-                Desk { definitions: &stack.definitions(), signing: &stack, clock: SystemClock, chance: SystemEntropy };
+            let desk = Desk {
+                definitions: &stack.definitions(),
+                signing: &stack,
+                clock: SystemClock,
+                chance: SystemEntropy,
+            };
             stack.explained(desk.carry_out(&order).await)?
         }
-        None => Client::of(&place.target)?.post(&format!("/_local/{TOOL}"), &serde_json::to_value(&order)?).await?,
+        None => {
+            Client::of(&place.target)?
+                .post(&format!("/_local/{TOOL}"), &serde_json::to_value(&order)?)
+                .await?
+        }
     };
     if place.json {
         line(&answer.to_string());
@@ -238,7 +270,8 @@ impl<C: Clock, K: SigningKept, E: Entropy> Desk<'_, C, K, E> {
     ) -> Result<Value, Failed> {
         let id = key_id(key)?;
         let old_ends = old_ends_in_s.map(|s| self.clock.now().plus(i64::from(s) * Timestamp::SECOND));
-        let made = self.definitions.rotate_key(workspace, id, old_ends, &self.chance).await.map_err(refused)?;
+        let made =
+            self.definitions.rotate_key(workspace, id, old_ends, &self.chance).await.map_err(refused)?;
         let keys = self.definitions.keys(workspace).await?;
         let grant = keys.into_iter().find(|key| key.id == made.id()).map(|key| key.grant);
         let mut shape = made_shape(&made, &grant.ok_or(Refused::Defined(DefineError::Conflict))?);
@@ -319,7 +352,8 @@ impl Granted {
         Ok(match self {
             Self::Write(source) => Grant::Write(source.clone()),
             Self::Admin(names) => {
-                let scope = |name: &String| Scope::parse(name).ok_or_else(|| Refused::Scope { name: name.clone() });
+                let scope =
+                    |name: &String| Scope::parse(name).ok_or_else(|| Refused::Scope { name: name.clone() });
                 let mut scopes = names.iter().map(scope).collect::<Result<Vec<_>, _>>()?;
                 scopes.sort_unstable();
                 scopes.dedup();

@@ -230,7 +230,10 @@ impl Waiting {
 impl Refused {
     fn of(source: &SourceId, Kept { rejection, .. }: &Kept) -> Self {
         let event_stands = match rejection.reason {
-            Reason::TraitsOverflow | Reason::IdentifierLimit | Reason::InvalidIdentifier => true,
+            Reason::TraitsOverflow
+            | Reason::IdentifierLimit
+            | Reason::InvalidIdentifier
+            | Reason::MergeRefused => true,
             Reason::Malformed
             | Reason::TooLarge
             | Reason::TooDeep

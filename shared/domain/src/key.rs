@@ -23,6 +23,18 @@ pub struct IdKey {
 impl IdKey {
     pub const LENGTH: usize = 32;
 
+    /// Reads the deployment's key, 32 bytes in hexadecimal.
+    pub fn parse(secret: &str) -> Result<Self, InvalidIdKey> {
+        let (pairs, []) = secret.trim().as_bytes().as_chunks::<2>() else { return Err(InvalidIdKey) };
+        let byte = |pair: &[u8; 2]| {
+            let pair = std::str::from_utf8(pair).ok().filter(|pair| !pair.starts_with('+'))?;
+            u8::from_str_radix(pair, 16).ok()
+        };
+        let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
+        let bytes = bytes.and_then(|bytes| bytes.try_into().ok()).ok_or(InvalidIdKey)?;
+        Ok(Self::new(bytes))
+    }
+
     pub fn new(secret: [u8; Self::LENGTH]) -> Self {
         let derived = mac(&secret, &[b"event names"]);
         let [low, high] = halves(derived).map(u64::from_le_bytes);
@@ -70,6 +82,11 @@ impl IdKey {
         hasher.finish()
     }
 }
+
+/// The secret is not one that `tributary init` made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the id key has {} hexadecimal digits; put it back from its backup", 2 * IdKey::LENGTH)]
+pub struct InvalidIdKey;
 
 impl std::fmt::Debug for IdKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

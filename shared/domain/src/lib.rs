@@ -13,6 +13,7 @@ pub mod rules;
 pub mod event;
 pub mod rejection;
 pub mod message;
+pub mod identity_request;
 pub mod profile;
 pub mod cursor;
 

@@ -15,10 +15,15 @@ pub mod page;
 pub mod stored;
 pub mod packed;
 pub mod resolve;
+pub mod merge;
+pub mod lineage;
+pub mod rebuild;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::identifier::Identifier;
+use crate::key::ProfileId;
+use crate::time::Timestamp;
 
 use counters::Counters;
 use ledger::Ledger;
@@ -46,6 +51,32 @@ pub struct Profile {
     pub outbox: Outbox,
     /// Pages of other epochs are invisible; a rebuild switches it.
     pub epoch: u32,
+    pub family: Family,
+}
+
+/// Which profiles are this person, too.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Family {
+    /// The profile that took this one in: what stands here is frozen since,
+    /// and whoever comes here goes on to there.
+    pub absorbed_into: Option<ProfileId>,
+    /// All profiles that this one took in, itself or through others. Their
+    /// pages count as its own.
+    pub absorbed: BTreeMap<ProfileId, Absorbed>,
+    /// Profiles that this one must not be made one with: the operator took
+    /// them apart. It holds between all of both sides, whatever they take in.
+    pub apart: BTreeSet<ProfileId>,
+}
+
+/// How one profile was taken in by another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Absorbed {
+    /// The epoch of its pages when it was taken in.
+    pub epoch: u32,
+    /// When that was.
+    pub at: Timestamp,
+    /// The tie for which it was done, by its mark.
+    pub tie: u64,
 }
 
 /// Whether the profile takes events.
@@ -62,6 +93,17 @@ pub enum Standing {
 pub struct Held {
     /// The generation of the identifier's row when it was claimed.
     pub generation: u32,
+    /// When the event happened that brought it; periods of limits count from it.
+    pub since: Timestamp,
+}
+
+impl Profile {
+    /// The collections whose pages are this person's, each with its epoch:
+    /// the profile's own, and those of all that it took in.
+    pub fn collections(&self, id: ProfileId) -> impl Iterator<Item = (ProfileId, u32)> {
+        let absorbed = self.family.absorbed.iter().map(|(id, how)| (*id, how.epoch));
+        std::iter::once((id, self.epoch)).chain(absorbed)
+    }
 }
 
 /// First and last touch, by event time and not by arrival.

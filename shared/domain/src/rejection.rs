@@ -34,6 +34,8 @@ pub enum Reason {
     InvalidIdentifier,
     /// The identifier belongs to a person who was erased.
     Erased,
+    /// Two profiles stay two, though an event ties them.
+    MergeRefused,
 }
 
 impl Reason {
@@ -53,6 +55,7 @@ impl Reason {
             Self::IdentifierLimit => "identifier_limit",
             Self::InvalidIdentifier => "invalid_identifier",
             Self::Erased => "erased",
+            Self::MergeRefused => "merge_refused",
         }
     }
 }

@@ -197,6 +197,21 @@ impl ports::People for People {
         })
     }
 
+    async fn remove(
+        &self,
+        workspace: &WorkspaceId,
+        id: ProfileId,
+        keys: &[ItemKey],
+    ) -> Result<(), Unavailable> {
+        let remove = |item: &ItemKey| {
+            let key = key(format!("{workspace}#{id}"), &item.0);
+            self.client.delete_item().table_name(&self.profiles).set_key(Some(key)).send()
+        };
+        let removed = futures_util::stream::iter(keys.iter().map(remove)).buffer_unordered(CALLS_AT_ONCE);
+        let removed = removed.map_ok(drop).try_collect::<()>().await;
+        removed.map_err(|error| unavailable("DeleteItem", error))
+    }
+
     async fn replace(
         &self,
         workspace: &WorkspaceId,
@@ -217,16 +232,22 @@ impl ports::People for People {
     }
 
     async fn save(&self, workspace: &WorkspaceId, save: Save) -> Result<(), SaveError> {
-        let profile = self.profile(workspace, &save)?;
         if save.claims.is_empty() && save.with.is_empty() {
-            return self.write_one(profile).await;
+            return self.write_one(self.profile(workspace, &save)?).await;
         }
-        let mut puts = vec![profile];
-        for claim in &save.claims {
-            puts.push(self.claim(workspace, claim)?);
-        }
-        for item in &save.with {
-            puts.push(self.item(workspace, save.id, item)?);
+        self.save_all(workspace, vec![save]).await
+    }
+
+    async fn save_all(&self, workspace: &WorkspaceId, saves: Vec<Save>) -> Result<(), SaveError> {
+        let mut puts = Vec::new();
+        for save in &saves {
+            puts.push(self.profile(workspace, save)?);
+            for claim in &save.claims {
+                puts.push(self.claim(workspace, claim)?);
+            }
+            for item in &save.with {
+                puts.push(self.item(workspace, save.id, item)?);
+            }
         }
         self.write_all(puts).await
     }

@@ -103,6 +103,14 @@ pub trait People: Send + Sync {
         items: &[Item],
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 
+    /// Removes items; one that is not there is no error.
+    fn remove(
+        &self,
+        workspace: &WorkspaceId,
+        id: ProfileId,
+        keys: &[ItemKey],
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
+
     /// Writes an item if it still has the body that was read (`None`: if there is none).
     fn replace(
         &self,
@@ -116,6 +124,13 @@ pub trait People: Send + Sync {
     /// condition that nothing that was read has changed.
     fn save(&self, workspace: &WorkspaceId, save: Save)
     -> impl Future<Output = Result<(), SaveError>> + Send;
+
+    /// Writes several profiles as [`People::save`] writes one: all of them or none.
+    fn save_all(
+        &self,
+        workspace: &WorkspaceId,
+        saves: Vec<Save>,
+    ) -> impl Future<Output = Result<(), SaveError>> + Send;
 
     /// All profiles of one shard that were due at `now` or before, from the
     /// oldest, at most `limit`. The index may lag behind the profiles.

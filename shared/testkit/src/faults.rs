@@ -178,6 +178,15 @@ impl<T: People> People for Faulty<T> {
         self.meet("put", self.inner.put(workspace, id, items)).await
     }
 
+    async fn remove(
+        &self,
+        workspace: &WorkspaceId,
+        id: ProfileId,
+        keys: &[ItemKey],
+    ) -> Result<(), Unavailable> {
+        self.meet("remove", self.inner.remove(workspace, id, keys)).await
+    }
+
     async fn replace(
         &self,
         workspace: &WorkspaceId,
@@ -190,6 +199,10 @@ impl<T: People> People for Faulty<T> {
 
     async fn save(&self, workspace: &WorkspaceId, save: Save) -> Result<(), SaveError> {
         self.meet("save", self.inner.save(workspace, save)).await
+    }
+
+    async fn save_all(&self, workspace: &WorkspaceId, saves: Vec<Save>) -> Result<(), SaveError> {
+        self.meet("save_all", self.inner.save_all(workspace, saves)).await
     }
 
     async fn due(

@@ -43,8 +43,12 @@ impl MemoryPeople {
 }
 
 impl Tables {
-    fn holds(&self, workspace: &WorkspaceId, claim: &Claim) -> bool {
-        self.identities.get(&(workspace.clone(), claim.key)).copied() == claim.seen
+    /// Whether nothing that was read for it has changed.
+    fn permits(&self, workspace: &WorkspaceId, save: &Save) -> bool {
+        let stored = self.profiles.get(&(workspace.clone(), save.id));
+        let holds =
+            |claim: &Claim| self.identities.get(&(workspace.clone(), claim.key)).copied() == claim.seen;
+        stored.map(|stored| stored.version) == save.seen && save.claims.iter().all(holds)
     }
 }
 
@@ -96,6 +100,19 @@ impl People for MemoryPeople {
         Ok(())
     }
 
+    async fn remove(
+        &self,
+        workspace: &WorkspaceId,
+        id: ProfileId,
+        keys: &[ItemKey],
+    ) -> Result<(), Unavailable> {
+        let mut tables = lock(&self.tables);
+        for key in keys {
+            tables.items.remove(&(workspace.clone(), id, key.clone()));
+        }
+        Ok(())
+    }
+
     async fn replace(
         &self,
         workspace: &WorkspaceId,
@@ -113,18 +130,22 @@ impl People for MemoryPeople {
     }
 
     async fn save(&self, workspace: &WorkspaceId, save: Save) -> Result<(), SaveError> {
+        self.save_all(workspace, vec![save]).await
+    }
+
+    async fn save_all(&self, workspace: &WorkspaceId, saves: Vec<Save>) -> Result<(), SaveError> {
         let mut tables = lock(&self.tables);
-        let key = (workspace.clone(), save.id);
-        let version = tables.profiles.get(&key).map(|stored| stored.version);
-        if version != save.seen || !save.claims.iter().all(|claim| tables.holds(workspace, claim)) {
+        if !saves.iter().all(|save| tables.permits(workspace, save)) {
             return Err(SaveError::Conflict);
         }
-        tables.profiles.insert(key, save.next);
-        for claim in save.claims {
-            tables.identities.insert((workspace.clone(), claim.key), claim.row);
-        }
-        for item in save.with {
-            tables.items.insert((workspace.clone(), save.id, item.key), item.body);
+        for save in saves {
+            tables.profiles.insert((workspace.clone(), save.id), save.next);
+            for claim in save.claims {
+                tables.identities.insert((workspace.clone(), claim.key), claim.row);
+            }
+            for item in save.with {
+                tables.items.insert((workspace.clone(), save.id, item.key), item.body);
+            }
         }
         Ok(())
     }

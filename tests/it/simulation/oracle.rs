@@ -8,10 +8,10 @@ use domain::key::{EventName, ProfileId};
 use domain::profile::ledger::{Entry, Ledger};
 use domain::profile::outbox::{Outbox, Tie, TieReason};
 use domain::profile::stored::Owner;
-use domain::profile::{Profile, group, page};
+use domain::profile::{Held, Profile, group, page};
 use testkit::people::Tables;
 
-use super::crowd::{Said, key, message_id, workspace};
+use super::crowd::{Said, key, message_id, start, workspace};
 
 /// Joins what belongs together: a plain union-find.
 #[derive(Default)]
@@ -48,7 +48,10 @@ impl Union {
 
 /// The part of a profile that is a fold of events, up to its id.
 fn told(profile: &Profile) -> impl PartialEq + std::fmt::Debug + use<> {
+    // Which event brought an identifier depends on the order of arrival.
+    let unordered = |(one, held): (&Identifier, &Held)| (one.clone(), Held { since: start(), ..*held });
     Profile {
+        identifiers: profile.identifiers.iter().map(unordered).collect(),
         ledger: Ledger::default(),
         outbox: Outbox::default(),
         ties: BTreeSet::new(),
@@ -270,7 +273,7 @@ fn one_person(
     let mut expected = Profile::default();
     for event in events.iter().filter(|event| identifiers.contains(&event.identifiers[0])) {
         for identifier in &event.identifiers {
-            let held = domain::profile::Held { generation: 0 };
+            let held = Held { generation: 0, since: start() };
             expected.identifiers.entry(identifier.clone()).or_insert(held);
         }
         expected.fold(event, event.name(&key()));

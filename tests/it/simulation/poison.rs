@@ -71,6 +71,15 @@ impl People for Panicking {
         self.people.put(workspace, id, items).await
     }
 
+    async fn remove(
+        &self,
+        workspace: &WorkspaceId,
+        id: ProfileId,
+        keys: &[ItemKey],
+    ) -> Result<(), Unavailable> {
+        self.people.remove(workspace, id, keys).await
+    }
+
     async fn replace(
         &self,
         workspace: &WorkspaceId,
@@ -83,6 +92,10 @@ impl People for Panicking {
 
     async fn save(&self, workspace: &WorkspaceId, save: Save) -> Result<(), SaveError> {
         self.people.save(workspace, save).await
+    }
+
+    async fn save_all(&self, workspace: &WorkspaceId, saves: Vec<Save>) -> Result<(), SaveError> {
+        self.people.save_all(workspace, saves).await
     }
 
     async fn due(

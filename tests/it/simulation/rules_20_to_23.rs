@@ -150,7 +150,7 @@ fn with_outbox(number: u16, due: Timestamp) -> (ProfileId, StoredProfile) {
     assert_eq!(due_shard(id), 0);
     let mut profile = Profile::default();
     let [home, _] = named(number);
-    profile.identifiers.insert(home, Held { generation: 0 });
+    profile.identifiers.insert(home, Held { generation: 0, since: due });
     profile.outbox.push(Tie {
         identifiers: named(number),
         reason: TieReason::SameEvent,

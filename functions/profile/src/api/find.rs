@@ -15,6 +15,9 @@ use super::answer::{Kind, Problem};
 /// to try again: each pair was read while somebody changed both.
 const ATTEMPTS_MAX: usize = 4;
 
+/// Profiles that a way to the one that took them all in may pass.
+const HOPS_MAX: usize = 128;
+
 /// A profile as it was read.
 #[derive(Debug)]
 pub(crate) struct Found {
@@ -36,24 +39,61 @@ pub(crate) async fn by_identifier<P: People>(
         let Some(IdentityRow { owner: Owner::Profile(owner), generation }) = row else {
             return Err(nobody());
         };
-        match read(people, workspace, owner).await? {
-            Some(found) if found.profile.standing == Standing::Erased => return Err(nobody()),
+        match root(people, workspace, owner).await? {
+            Way::End(found) if found.profile.standing == Standing::Erased => return Err(nobody()),
             // A row is believed only if the profile, read after it, agrees.
-            Some(found) if holds(&found.profile, identifier, generation) => return Ok(found),
-            Some(_) | None => (),
+            Way::End(found) if holds(&found.profile, identifier, generation) => return Ok(found),
+            Way::End(_) | Way::Nowhere | Way::Changing => (),
         }
     }
-    Err(Problem::new(Kind::Unavailable, "The profile is being changed; ask again soon"))
+    Err(busy())
 }
 
-/// A profile by its id. One that was erased is not there.
+/// A profile by its id, or by that of one that it took in. One that was
+/// erased is not there.
 pub(crate) async fn by_id<P: People>(
     people: &P,
     workspace: &WorkspaceId,
     id: ProfileId,
 ) -> Result<Found, Problem> {
-    let found = read(people, workspace, id).await?;
-    found.filter(|found| found.profile.standing == Standing::Live).ok_or_else(nobody)
+    for _ in 0..ATTEMPTS_MAX {
+        match root(people, workspace, id).await? {
+            Way::End(found) if found.profile.standing == Standing::Live => return Ok(found),
+            Way::End(_) | Way::Nowhere => return Err(nobody()),
+            Way::Changing => (),
+        }
+    }
+    Err(busy())
+}
+
+/// Where following a profile to the one that took it in leads.
+enum Way {
+    End(Found),
+    /// There is no such profile.
+    Nowhere,
+    /// The end does not list the beginning: somebody is changing them.
+    Changing,
+}
+
+async fn root<P: People>(people: &P, workspace: &WorkspaceId, id: ProfileId) -> Result<Way, Problem> {
+    let mut next = id;
+    for _ in 0..=HOPS_MAX {
+        let Some(found) = read(people, workspace, next).await? else {
+            return Ok(if next == id { Way::Nowhere } else { Way::Changing });
+        };
+        match found.profile.family.absorbed_into {
+            Some(further) => next = further,
+            None if next == id || found.profile.family.absorbed.contains_key(&id) => {
+                return Ok(Way::End(found));
+            }
+            None => break,
+        }
+    }
+    Ok(Way::Changing)
+}
+
+fn busy() -> Problem {
+    Problem::new(Kind::Unavailable, "The profile is being changed; ask again soon")
 }
 
 /// Reads an id as it stands in a path.

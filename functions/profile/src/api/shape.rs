@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use domain::identifier::Identifier;
+use domain::key::ProfileId;
 use domain::profile::counters::{Count, Counters, Money};
 use domain::profile::outbox::Tie;
 use domain::profile::stamp::Stamp;
 use domain::profile::stored::Version;
 use domain::profile::traits::{Setting, Traits, shown};
-use domain::profile::{Campaign, page};
+use domain::profile::{Absorbed, Campaign, page};
 use domain::time::Timestamp;
 use domain::workspace::WorkspaceId;
 use ports::People;
@@ -28,17 +29,32 @@ pub(crate) async fn ties<P: People>(
     workspace: &WorkspaceId,
     found: &Found,
 ) -> Result<Ties, Problem> {
-    let mut ties: Ties = found.profile.outbox.ties().iter().map(|tie| (tie.mark(), tie.clone())).collect();
+    let profile = &found.profile;
+    let mut ties: Ties = profile.outbox.ties().iter().map(|tie| (tie.mark(), tie.clone())).collect();
+    for (id, _) in profile.collections(found.id) {
+        ties_of(people, workspace, id, &mut ties).await?;
+    }
+    // Both of its identifiers are this person's: it was carried out.
+    ties.retain(|_, tie| !tie.identifiers.iter().all(|one| profile.identifiers.contains_key(one)));
+    Ok(ties)
+}
+
+async fn ties_of<P: People>(
+    people: &P,
+    workspace: &WorkspaceId,
+    id: ProfileId,
+    ties: &mut Ties,
+) -> Result<(), Problem> {
     let (mut from, to) = page::tie_range();
     loop {
-        let read = people.items(workspace, found.id, &from, &to).await?;
+        let read = people.items(workspace, id, &from, &to).await?;
         for item in &read.items {
             let tie = page::read_tie(&item.body).map_err(unreadable)?;
             ties.insert(tie.mark(), tie);
         }
         match read.next {
             Some(next) => from = after(&next),
-            None => return Ok(ties),
+            None => return Ok(()),
         }
     }
 }
@@ -69,6 +85,7 @@ pub(crate) fn profile(found: &Found, ties: &Ties) -> Value {
         "last_seen": time(last_seen),
         "campaigns": { "first": touch(profile.campaigns.first.as_ref()), "last": touch(profile.campaigns.last.as_ref()) },
         "open_ties": ties.values().map(tie).collect::<Vec<_>>(),
+        "absorbed": profile.family.absorbed.iter().map(absorbed).collect::<Vec<_>>(),
         // As text: most readers of JSON would round it.
         "seed": profile.seed.map(|seed| format!("{seed:016x}")),
     })
@@ -114,6 +131,10 @@ fn money(money: &Money) -> Value {
 
 fn touch(touch: Option<&(Stamp, Campaign)>) -> Value {
     touch.map_or(Value::Null, |(stamp, campaign)| json!({ "at": stamp.at.rfc3339(), "utm": campaign }))
+}
+
+fn absorbed((id, how): (&ProfileId, &Absorbed)) -> Value {
+    json!({ "id": id.to_string(), "at": how.at.rfc3339() })
 }
 
 fn tie(tie: &Tie) -> Value {

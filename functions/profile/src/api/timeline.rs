@@ -1,16 +1,16 @@
 //! A person's events over a period, the newest last.
 //!
 //! A timeline page proves nothing: an event is shown only if the ledger of the
-//! same collection names it. Pages overlap in time, so what
-//! was read is kept back until no page that is still to come can hold
-//! something earlier.
+//! same person names it. Pages overlap in time, and a person who took others in
+//! has several collections of them; so what was read is kept back until no page
+//! that is still to come can hold something earlier.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::cursor::{BadCursor, SigningKeys};
 use domain::event::{Event, EventKind};
-use domain::key::{EventName, IdKey};
+use domain::key::{EventName, IdKey, ProfileId};
 use domain::profile::ledger::Entry;
 use domain::profile::page;
 use domain::profile::stored::{Item, ItemKey};
@@ -122,6 +122,11 @@ impl Position {
         format!("{} {name:016x} {}", at.millis(), self.page.0)
     }
 
+    /// One page cannot say how far several collections were read: the time does.
+    fn without_page(self) -> Self {
+        Self { page: ItemKey(String::new()), ..self }
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let (at, rest) = text.split_once(' ')?;
         let (name, page) = rest.split_once(' ')?;
@@ -139,6 +144,16 @@ struct Reader<'a, P> {
     filter: &'a Filter,
     after: Option<Position>,
     state: State,
+}
+
+/// How far one of the person's collections has been read.
+struct Collection {
+    id: ProfileId,
+    from: ItemKey,
+    to: ItemKey,
+    /// All events before this were read: of all pages, when nothing is left.
+    complete: Timestamp,
+    is_read: bool,
 }
 
 #[derive(Default)]
@@ -164,34 +179,52 @@ struct Proof {
 
 impl<P: People> Reader<'_, P> {
     async fn read(mut self) -> Result<(Vec<Value>, Option<Position>), Problem> {
-        let (mut from, to) = self.range();
+        let mut collections: Vec<Collection> = self
+            .found
+            .profile
+            .collections(self.found.id)
+            .map(|(id, epoch)| self.collection(id, epoch))
+            .collect();
         let mut reads = 0;
-        loop {
-            let read = self.people.items(self.workspace, self.found.id, &from, &to).await?;
-            let mut complete = None;
-            for item in &read.items {
-                complete = self.take(item)?.or(complete);
-            }
-            let Some(next) = read.next else {
-                self.show(None).await?;
-                return Ok(self.finish(None));
-            };
-            from = after(&next);
-            // Pages are in the order of their first events: what is earlier
-            // than the last one's has all been read.
-            let Some(complete) = complete else { continue };
+        // The one that is behind is read on.
+        while let Some(behind) =
+            collections.iter_mut().filter(|one| !one.is_read).min_by_key(|one| one.complete)
+        {
+            self.read_on(behind).await?;
+            let open = collections.iter().filter(|one| !one.is_read);
+            let Some(complete) = open.map(|one| one.complete).min() else { break };
             self.show(Some(complete)).await?;
             if self.after.as_ref().is_none_or(|after| complete > after.stamp.0) {
                 reads += 1;
             }
             if self.is_full() || reads >= READS_MAX {
-                return Ok(self.finish(Some(Position { stamp: (complete, EventName(0)), page: from })));
+                let own = collections.first().map_or_else(|| ItemKey(String::new()), |own| own.from.clone());
+                return Ok(self.finish(Some(Position { stamp: (complete, EventName(0)), page: own })));
             }
         }
+        self.show(None).await?;
+        Ok(self.finish(None))
     }
 
-    /// The pages that may hold what is asked for.
-    fn range(&self) -> (ItemKey, ItemKey) {
+    async fn read_on(&mut self, collection: &mut Collection) -> Result<(), Problem> {
+        let Collection { id, from, to, .. } = &*collection;
+        let read = self.people.items(self.workspace, *id, from, to).await?;
+        for item in &read.items {
+            // Pages are in the order of their first events: what is earlier
+            // than the last one's has all been read.
+            if let Some(begins) = self.take(item)? {
+                collection.complete = begins;
+            }
+        }
+        match read.next {
+            Some(next) => collection.from = after(&next),
+            None => collection.is_read = true,
+        }
+        Ok(())
+    }
+
+    /// The pages of a collection that may hold what is asked for.
+    fn collection(&self, id: ProfileId, epoch: u32) -> Collection {
         let earliest = Timestamp::from_millis(i64::MIN);
         let latest = Timestamp::from_millis(i64::MAX);
         let from = self
@@ -199,12 +232,14 @@ impl<P: People> Reader<'_, P> {
             .from
             .unwrap_or(earliest)
             .max(self.after.as_ref().map_or(earliest, |after| after.stamp.0));
-        let (first, end) =
-            page::timeline_range(self.found.profile.epoch, from, self.filter.to.unwrap_or(latest));
-        // A cursor from before a rebuild names a page that is no longer visible.
-        let resumed =
-            self.after.as_ref().map(|after| &after.page).filter(|page| (&first..&end).contains(page));
-        (resumed.unwrap_or(&first).clone(), end)
+        let (first, to) = page::timeline_range(epoch, from, self.filter.to.unwrap_or(latest));
+        // A cursor from before a rebuild or a merge names a page that says
+        // nothing any more.
+        let is_alone = self.found.profile.family.absorbed.is_empty();
+        let resumed = self.after.as_ref().map(|after| &after.page);
+        let resumed = resumed.filter(|page| is_alone && (&first..&to).contains(page));
+        let from = resumed.unwrap_or(&first).clone();
+        Collection { id, from, to, complete: earliest, is_read: false }
     }
 
     /// Keeps what is asked for of one page; says when the page begins.
@@ -262,12 +297,18 @@ impl<P: People> Reader<'_, P> {
         if self.state.proof.from.is_some_and(|read| read <= from) {
             return Ok(());
         }
-        let epoch = self.found.profile.epoch;
-        let (mut next, end) = page::ledger_range(epoch, from);
-        let end = self.state.proof.from.map_or(end, |read| page::ledger_range(epoch, read).0);
-        self.state.proof.from = Some(from);
+        let read_from = self.state.proof.from.replace(from);
+        for (id, epoch) in self.found.profile.collections(self.found.id) {
+            let (next, end) = page::ledger_range(epoch, from);
+            let end = read_from.map_or(end, |read| page::ledger_range(epoch, read).0);
+            self.prove_by(id, (next, end)).await?;
+        }
+        Ok(())
+    }
+
+    async fn prove_by(&mut self, id: ProfileId, (mut next, end): (ItemKey, ItemKey)) -> Result<(), Problem> {
         loop {
-            let read = self.people.items(self.workspace, self.found.id, &next, &end).await?;
+            let read = self.people.items(self.workspace, id, &next, &end).await?;
             for item in &read.items {
                 self.state.proof.entries.extend(page::read_ledger_entries(&item.body).map_err(unreadable)?);
             }
@@ -286,7 +327,8 @@ impl<P: People> Reader<'_, P> {
             (Some(stamp), Some(page)) => Some(Position { stamp: *stamp, page: page.clone() }),
             _ => stopped,
         };
-        (shown, next)
+        let is_alone = self.found.profile.family.absorbed.is_empty();
+        (shown, next.map(|next| if is_alone { next } else { next.without_page() }))
     }
 }
 

@@ -47,7 +47,11 @@ fn letter(letter: &Value) -> Vec<String> {
         None => {
             let sources: Vec<&str> = items(letter, "sources").filter_map(Value::as_str).collect();
             let (events, sources) = (of("events"), sources.join(", "));
-            format!("  body     {} bytes, events: {events}, of {sources} in workspace {}", of("bytes"), of("workspace"))
+            format!(
+                "  body     {} bytes, events: {events}, of {sources} in workspace {}",
+                of("bytes"),
+                of("workspace")
+            )
         }
     });
     if let Some(body) = letter.get("body").and_then(Value::as_str) {
@@ -74,7 +78,8 @@ fn redriven(queue: &Value) -> Vec<String> {
 
 fn reason(of: &Value) -> String {
     let said = of.get("reason").and_then(Value::as_str);
-    said.unwrap_or("no stage gave a reason: the function ran out of time or memory, or could not be called").to_owned()
+    said.unwrap_or("no stage gave a reason: the function ran out of time or memory, or could not be called")
+        .to_owned()
 }
 
 fn letters(count: u64) -> String {

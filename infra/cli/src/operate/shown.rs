@@ -66,7 +66,8 @@ fn source(source: &Value) -> String {
     let origins: Vec<String> = list(source, "origins").map(|origin| text(Some(origin))).collect();
     let origins = if origins.is_empty() { "any origin".to_owned() } else { origins.join(" ") };
     let phones = source.get("phone_region").and_then(Value::as_str);
-    let phones = phones.map_or("international phone numbers only".to_owned(), |region| format!("phone numbers of {region}"));
+    let phones = phones
+        .map_or("international phone numbers only".to_owned(), |region| format!("phone numbers of {region}"));
     format!("source `{}`: {} requests a second, {phones}, {origins}", of("source"), of("rate"))
 }
 

@@ -39,8 +39,7 @@ struct Left {
 }
 
 fn secrets(data: &Path, defined: &Defined) -> Vec<String> {
-    let kept: Value =
-        serde_json::from_slice(&std::fs::read(data.join("keys.json")).unwrap()).unwrap();
+    let kept: Value = serde_json::from_slice(&std::fs::read(data.join("keys.json")).unwrap()).unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let Defined { ours, theirs, revoked_write, revoked_admin } = defined;
     let keys = [ours, theirs].into_iter().flat_map(|keys| keys.admin.iter().chain([&keys.write]));
@@ -101,7 +100,8 @@ fn bury(platform: &Platform, dying: u64) {
 }
 
 fn show(data: &Path, address: &str) -> String {
-    let shown = Command::new(PROGRAM).args(["profile", "show", address, "--data"]).arg(data).output().unwrap();
+    let shown =
+        Command::new(PROGRAM).args(["profile", "show", address, "--data"]).arg(data).output().unwrap();
     assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
     String::from_utf8(shown.stdout).unwrap()
 }
@@ -123,10 +123,16 @@ fn no_log_at_any_level_and_no_dead_letters_reason_holds_personal_data_or_a_key()
     assert_eq!(leaks(&left.said.stderr), canaries.only_planted(), "in the log");
     assert_eq!(leaks(&left.journal), canaries.only_planted(), "in the journal");
     assert!(leaks(&left.shown).contains("a person's address"), "what a person asked for is shown to him");
-    assert_eq!(leaks(&left.said.stdout), Leaks::new(), "on stdout, behind the line that holds the keys for scripts");
+    assert_eq!(
+        leaks(&left.said.stdout),
+        Leaks::new(),
+        "on stdout, behind the line that holds the keys for scripts"
+    );
     assert_eq!(leaks(&left.letters), Leaks::new(), "in what the dead letters say of a message");
     // The search looked at something.
-    for stage in ["\"target\":\"ingest", "\"target\":\"profile", "\"target\":\"decision", "\"target\":\"runtime"] {
+    for stage in
+        ["\"target\":\"ingest", "\"target\":\"profile", "\"target\":\"decision", "\"target\":\"runtime"]
+    {
         assert!(left.said.stderr.contains(stage), "the log has no line with {stage}");
     }
     assert!(left.letters.contains("reason") && left.letters.contains("given_up"), "{}", left.letters);

@@ -61,6 +61,8 @@ impl Profile {
         for tie in other.outbox.ties() {
             self.outbox.push(tie.clone());
         }
+        self.family.absorbed.extend(other.family.absorbed);
+        self.family.apart.extend(other.family.apart);
         self
     }
 

@@ -37,6 +37,8 @@ pub enum TieReason {
     SameEvent,
     /// An `alias` says so.
     Alias,
+    /// An operator says so.
+    Operator,
 }
 
 impl Tie {
@@ -47,6 +49,13 @@ impl Tie {
         let parts = [low.kind(), low.value(), high.kind(), high.value(), self.reason.name()];
         super::counters::spread(&parts.join("\u{1f}"))
     }
+
+    /// Equal only for the tie of one event.
+    pub fn id(&self) -> u128 {
+        let at = self.at.millis().to_string();
+        let event = [self.source.as_str(), self.message_id.as_str(), at.as_str()].join("\u{1f}");
+        u128::from(self.mark()) << 64 | u128::from(super::counters::spread(&event))
+    }
 }
 
 impl TieReason {
@@ -54,6 +63,7 @@ impl TieReason {
         match self {
             Self::SameEvent => "same_event",
             Self::Alias => "alias",
+            Self::Operator => "operator",
         }
     }
 }

@@ -14,15 +14,17 @@ use super::ledger::{Entry, Ledger};
 use super::outbox::{Outbox, Tie};
 use super::stamp::Stamp;
 use super::traits::{Setting, Traits, Written};
-use super::{Campaign, Campaigns, Held, Profile, Standing};
+use super::{Absorbed, Campaign, Campaigns, Family, Held, Profile, Standing};
 use crate::event::EventKind;
 use crate::identifier::Identifier;
-use crate::key::EventName;
+use crate::key::{EventName, ProfileId};
 use crate::time::Timestamp;
 use crate::workspace::SourceId;
 
-/// The format that this build writes.
+/// The format of pages, ties and groups.
 pub const VERSION: u8 = 1;
+/// The format of a profile item. Format 1 knew no merges; it is still read.
+pub const PROFILE_VERSION: u8 = 2;
 
 /// Stored bytes that this build cannot read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -38,8 +40,12 @@ pub enum Corrupt {
 
 /// Puts the version in front of a packed value.
 pub(super) fn encode(value: &impl Serialize) -> Vec<u8> {
+    encode_as(VERSION, value)
+}
+
+fn encode_as(version: u8, value: &impl Serialize) -> Vec<u8> {
     #[expect(clippy::expect_used, reason = "plain types are serialised into memory; it cannot fail")]
-    let bytes = postcard::to_extend(value, vec![VERSION]).expect("plain data");
+    let bytes = postcard::to_extend(value, vec![version]).expect("plain data");
     bytes
 }
 
@@ -49,6 +55,20 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Corrupt> {
         None => Err(Corrupt::Bytes),
         Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(|_| Corrupt::Bytes),
         Some((&newer, _)) if newer > VERSION => Err(Corrupt::Newer(newer)),
+        Some((&older, _)) => Err(Corrupt::Older(older)),
+    }
+}
+
+/// Reads a profile item of this format or the one before.
+fn decode_profile(bytes: &[u8]) -> Result<(PackedProfile, PackedFamily), Corrupt> {
+    match bytes.split_first() {
+        None => Err(Corrupt::Bytes),
+        Some((&PROFILE_VERSION, rest)) => postcard::from_bytes(rest).map_err(|_| Corrupt::Bytes),
+        Some((&1, rest)) => {
+            let packed = postcard::from_bytes(rest).map_err(|_| Corrupt::Bytes)?;
+            Ok((packed, PackedFamily::default()))
+        }
+        Some((&newer, _)) if newer > PROFILE_VERSION => Err(Corrupt::Newer(newer)),
         Some((&older, _)) => Err(Corrupt::Older(older)),
     }
 }
@@ -74,6 +94,17 @@ struct PackedProfile {
     spilled_to: Option<i64>,
     outbox: Vec<Tie>,
     epoch: u32,
+}
+
+/// What format 2 added, behind all of format 1.
+#[derive(Default, Serialize, Deserialize)]
+struct PackedFamily {
+    /// Since when each identifier is held, in the order of the identifiers.
+    since: Vec<i64>,
+    absorbed_into: Option<ProfileId>,
+    /// Profile, epoch, when, the tie's mark.
+    absorbed: Vec<(ProfileId, u32, i64, [u8; 8])>,
+    apart: Vec<ProfileId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -103,7 +134,18 @@ impl Profile {
             self.sources.iter().filter_map(|source| SourceId::parse(source).ok()).collect();
         let ledger = self.ledger.entries();
         let relative = |at: Timestamp| at.since(base);
-        encode(&PackedProfile {
+        let family = PackedFamily {
+            since: self.identifiers.values().map(|held| relative(held.since)).collect(),
+            absorbed_into: self.family.absorbed_into,
+            absorbed: self
+                .family
+                .absorbed
+                .iter()
+                .map(|(id, how)| (*id, how.epoch, relative(how.at), how.tie.to_le_bytes()))
+                .collect(),
+            apart: self.family.apart.iter().copied().collect(),
+        };
+        let profile = PackedProfile {
             erased: self.standing == Standing::Erased,
             base: base.millis(),
             identifiers: self
@@ -141,11 +183,12 @@ impl Profile {
             spilled_to: self.ledger.spilled_to().map(relative),
             outbox: self.outbox.ties().to_vec(),
             epoch: self.epoch,
-        })
+        };
+        encode_as(PROFILE_VERSION, &(profile, family))
     }
 
     pub fn decode(bytes: &[u8]) -> Result<Self, Corrupt> {
-        let packed: PackedProfile = decode(bytes)?;
+        let (packed, family) = decode_profile(bytes)?;
         let base = Timestamp::from_millis(packed.base);
         let absolute = |millis: i64| base.plus(millis);
         let entry = |(at, name): (i64, [u8; 8])| Entry { at: absolute(at), name: hash(name) };
@@ -154,7 +197,8 @@ impl Profile {
             identifiers: packed
                 .identifiers
                 .into_iter()
-                .map(|(identifier, generation)| (identifier, Held { generation }))
+                .zip(family.since.into_iter().map(absolute).chain(std::iter::repeat(base)))
+                .map(|((identifier, generation), since)| (identifier, Held { generation, since }))
                 .collect(),
             traits: unpack_traits(packed.traits, base, &packed.sources)?,
             groups: packed.groups.into_iter().collect(),
@@ -185,6 +229,17 @@ impl Profile {
             ),
             outbox: Outbox::from_ties(packed.outbox),
             epoch: packed.epoch,
+            family: Family {
+                absorbed_into: family.absorbed_into,
+                absorbed: family
+                    .absorbed
+                    .into_iter()
+                    .map(|(id, epoch, at, tie)| {
+                        (id, Absorbed { epoch, at: absolute(at), tie: u64::from_le_bytes(tie) })
+                    })
+                    .collect(),
+                apart: family.apart.into_iter().collect(),
+            },
         })
     }
 }

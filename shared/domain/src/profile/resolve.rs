@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::outbox::{Tie, TieReason};
 use super::stored::{IdentityRow, Owner};
-use super::{IDENTIFIERS_MAX, Profile, Standing};
+use super::{Family, Profile, Standing};
 use crate::event::{ClientTime, Event, EventKind};
 use crate::identifier::Identifier;
 use crate::key::{IdKey, ProfileId};
@@ -16,6 +16,9 @@ use crate::rejection::Reason;
 use crate::rules::Rules;
 use crate::time::Timestamp;
 use crate::workspace::WorkspaceId;
+
+/// Profiles that a way to the one that took them all in may pass.
+const HOPS_MAX: usize = 128;
 
 /// What has been read so far. A row or profile that was looked for and is not
 /// there is known as `None`.
@@ -57,6 +60,8 @@ pub struct NewClaim {
     pub identifier: Identifier,
     pub generation: u32,
     pub seen: Option<IdentityRow>,
+    /// When the event happened that brings it.
+    pub since: Timestamp,
 }
 
 /// Why an event is not folded now.
@@ -138,14 +143,11 @@ impl Planner<'_> {
         };
         let (target, others) = match self.standing(home, event)? {
             Whose::Erased => return Err(Stop::Unfolded(Unfolded::Erased)),
-            Whose::Profile(owner) => {
-                self.confirm(owner, home)?;
-                (owner, others)
-            }
+            Whose::Profile(owner) => (self.confirm(owner, home)?, others),
             Whose::Free { generation, seen } => {
                 let (target, kept) = self.home_for(home, generation, others, event)?;
                 let (others, dropped) = others.split_at(kept);
-                self.claim(target, home, generation, seen);
+                self.claim(target, home, event, (generation, seen));
                 self.drop_all(target, place, dropped);
                 (target, others)
             }
@@ -182,7 +184,7 @@ impl Planner<'_> {
                     let row = self.key.identifier(self.workspace, home);
                     return Ok((self.key.profile(row, generation), kept));
                 }
-                Some(owner) if self.has_room(owner, home.kind()) => return Ok((owner, kept)),
+                Some(owner) if self.has_room(owner, home, event) => return Ok((owner, kept)),
                 Some(_) => (),
             }
         }
@@ -207,8 +209,7 @@ impl Planner<'_> {
     ) -> Result<Option<ProfileId>, Stop> {
         for other in others {
             if let Whose::Profile(owner) = self.standing(other, event)? {
-                self.confirm(owner, other)?;
-                return Ok(Some(owner));
+                return Ok(Some(self.confirm(owner, other)?));
             }
         }
         Ok(None)
@@ -225,7 +226,7 @@ impl Planner<'_> {
             return Ok(());
         }
         match self.standing(other, event)? {
-            Whose::Profile(owner) if owner == target => Err(Stop::Unfolded(Unfolded::Stale)),
+            Whose::Profile(owner) if self.is_of(owner, target) => Err(Stop::Unfolded(Unfolded::Stale)),
             Whose::Profile(_) => {
                 if let Some(tie) = tie(event, other) {
                     self.group(target).ties.push((place, tie));
@@ -233,8 +234,8 @@ impl Planner<'_> {
                 Ok(())
             }
             Whose::Free { generation, seen } => {
-                if self.has_room(target, other.kind()) {
-                    self.claim(target, other, generation, seen);
+                if self.has_room(target, other, event) {
+                    self.claim(target, other, event, (generation, seen));
                 } else {
                     self.drop_all(target, place, std::slice::from_ref(other));
                 }
@@ -268,28 +269,46 @@ impl Planner<'_> {
         })
     }
 
-    /// A row is believed only if the profile, read afterwards, agrees: it must
-    /// hold the identifier in the row's generation.
-    fn confirm(&mut self, owner: ProfileId, identifier: &Identifier) -> Result<(), Stop> {
+    /// A row is believed only if the profile at the end of its way agrees: it
+    /// must hold the identifier in the row's generation. Gives that profile.
+    fn confirm(&mut self, owner: ProfileId, identifier: &Identifier) -> Result<ProfileId, Stop> {
         if self.taken.get(identifier) == Some(&owner) {
-            return Ok(());
+            return Ok(owner);
         }
         let generation = self.known.rows.get(identifier).copied().flatten().map(|row| row.generation);
-        let Some(profile) = self.known.profiles.get(&owner) else {
-            self.needs.profiles.insert(owner);
-            return Err(Stop::Need);
-        };
-        match profile {
-            Some(profile) if profile.standing == Standing::Erased => {
-                Err(Stop::Unfolded(Unfolded::BeingErased))
-            }
-            Some(profile)
-                if profile.identifiers.get(identifier).map(|held| held.generation) == generation =>
-            {
-                Ok(())
-            }
-            Some(_) | None => Err(Stop::Unfolded(Unfolded::Stale)),
+        let (root, profile) = self.root(owner)?;
+        if profile.standing == Standing::Erased {
+            return Err(Stop::Unfolded(Unfolded::BeingErased));
         }
+        let held = profile.identifiers.get(identifier).map(|held| held.generation);
+        if held == generation { Ok(root) } else { Err(Stop::Unfolded(Unfolded::Stale)) }
+    }
+
+    /// Follows a profile to the one that took it in. A hop is believed only if
+    /// the end of the way lists the profile: one that was taken out again is
+    /// listed no more, and the write holds only for the version that was read.
+    fn root(&mut self, owner: ProfileId) -> Result<(ProfileId, &Profile), Stop> {
+        let mut id = owner;
+        for _ in 0..=HOPS_MAX {
+            let Some(known) = self.known.profiles.get(&id) else {
+                self.needs.profiles.insert(id);
+                return Err(Stop::Need);
+            };
+            match known {
+                Some(Profile { family: Family { absorbed_into: Some(next), .. }, .. }) => id = *next,
+                Some(root) if id == owner || root.family.absorbed.contains_key(&owner) => {
+                    return Ok((id, root));
+                }
+                Some(_) | None => break,
+            }
+        }
+        Err(Stop::Unfolded(Unfolded::Stale))
+    }
+
+    /// Whether a profile is the target, or was taken in by it.
+    fn is_of(&self, owner: ProfileId, target: ProfileId) -> bool {
+        let stored = self.known.profiles.get(&target).and_then(Option::as_ref);
+        owner == target || stored.is_some_and(|profile| profile.family.absorbed.contains_key(&owner))
     }
 
     fn holds(&self, target: ProfileId, identifier: &Identifier) -> bool {
@@ -298,27 +317,25 @@ impl Planner<'_> {
             || stored.is_some_and(|profile| profile.identifiers.contains_key(identifier))
     }
 
-    fn has_room(&self, target: ProfileId, kind: &str) -> bool {
+    fn has_room(&self, target: ProfileId, new: &Identifier, event: &Event) -> bool {
         let stored = self.known.profiles.get(&target).and_then(Option::as_ref);
-        let stored = stored.into_iter().flat_map(|profile| profile.identifiers.keys());
+        let stored = stored.into_iter().flat_map(|profile| &profile.identifiers);
+        let stored = stored.map(|(identifier, held)| (identifier, held.since));
         let claims = self.plan.groups.get(&target).into_iter().flat_map(|group| &group.claims);
-        let (mut of_kind, mut all) = (0, 0);
-        for identifier in stored.chain(claims.map(|claim| &claim.identifier)) {
-            all += 1;
-            of_kind += usize::from(identifier.kind() == kind);
-        }
-        of_kind < self.rules.limit(kind) && all < IDENTIFIERS_MAX
+        let claims = claims.map(|claim| (&claim.identifier, claim.since));
+        let held: Vec<_> = stored.chain(claims).chain([(new, event.event_time)]).collect();
+        self.rules.broken(&held).is_none()
     }
 
     fn claim(
         &mut self,
         target: ProfileId,
         identifier: &Identifier,
-        generation: u32,
-        seen: Option<IdentityRow>,
+        event: &Event,
+        (generation, seen): (u32, Option<IdentityRow>),
     ) {
         self.taken.insert(identifier.clone(), target);
-        let claim = NewClaim { identifier: identifier.clone(), generation, seen };
+        let claim = NewClaim { identifier: identifier.clone(), generation, seen, since: event.event_time };
         self.group(target).claims.push(claim);
     }
 

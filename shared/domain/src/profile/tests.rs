@@ -1,6 +1,7 @@
 //! Laws of the fold: what order, repetition and batching may never change.
 
 mod ledger;
+mod merge;
 mod resolve;
 mod traits;
 
@@ -189,8 +190,8 @@ proptest! {
 #[test]
 fn an_item_of_a_newer_build_is_told_from_a_broken_one() {
     let mut bytes = Profile::default().encode();
-    bytes[0] = 2;
-    assert_eq!(Profile::decode(&bytes), Err(Corrupt::Newer(2)));
+    bytes[0] = 3;
+    assert_eq!(Profile::decode(&bytes), Err(Corrupt::Newer(3)));
     bytes[0] = 0;
     assert_eq!(Profile::decode(&bytes), Err(Corrupt::Older(0)));
     assert_eq!(Profile::decode(&[]), Err(Corrupt::Bytes));

@@ -1,6 +1,9 @@
 //! A profile's events over a period.
 
-use domain::profile::page;
+use domain::key::ProfileId;
+use domain::profile::merge::merge;
+use domain::profile::outbox::{Tie, TieReason};
+use domain::profile::{Profile, page};
 
 use super::*;
 
@@ -254,4 +257,89 @@ async fn a_history_that_nothing_of_matches_is_read_to_its_end_in_bounded_steps()
     assert_eq!(ids(&first), Vec::<String>::new());
     assert!(first.body["cursor"].is_string(), "one request does not read everything");
     assert_eq!(all(&world, &format!("{path}&"), 10).await, Vec::<String>::new());
+}
+
+/// Two people with interleaved events, made one as the identity stage does it.
+async fn merged() -> (World, [ProfileId; 2], Vec<String>) {
+    let world = World::new();
+    let name = |number: i64| format!("m-{number:03}");
+    for batch in 0..8_i64 {
+        let of = |number: i64| {
+            let said = json!({ "event": "Seen" });
+            let user = if number % 2 == 0 { "u-1" } else { "u-2" };
+            let at = START.plus(number * 7 * Timestamp::HOUR);
+            let mut event = event(EventKind::Track, &name(number), user, at, &said);
+            event.identifiers = vec![identifier("card", user)];
+            event
+        };
+        world.fold((0..10).map(|step| of(step * 8 + batch)).collect()).await;
+    }
+    let mut ids = Vec::new();
+    for card in ["u-1", "u-2"] {
+        ids.push(ProfileId::parse(&world.id_of("card", card).await).unwrap());
+    }
+    let of = |id: &ProfileId| {
+        let stored = world.people.tables().profiles[&(workspace_id("shop"), *id)].clone();
+        (*id, Profile::decode(&stored.body).unwrap())
+    };
+    let tie = Tie {
+        identifiers: [identifier("card", "u-1"), identifier("card", "u-2")],
+        reason: TieReason::SameEvent,
+        source: "web".to_owned(),
+        message_id: "m-000".to_owned(),
+        at: NOW,
+    };
+    let merged = merge(&Rules::default(), &tie, NOW, of(&ids[0]), of(&ids[1])).unwrap();
+    let both = [merged.survivor.0, merged.absorbed.0];
+    world.people.alter(|tables| {
+        for (id, profile) in [merged.survivor, merged.absorbed] {
+            tables.profiles.get_mut(&(workspace_id("shop"), id)).unwrap().body = profile.encode();
+        }
+    });
+    (world, both, (0..80).map(name).collect())
+}
+
+#[tokio::test]
+async fn a_merged_person_has_one_timeline_whatever_the_size_of_an_answer() {
+    let (world, [survivor, absorbed], expected) = merged().await;
+    for limit in [1, 7, 1_000] {
+        assert_eq!(all(&world, &format!("/v1/profiles/{survivor}/timeline?"), limit).await, expected);
+    }
+    assert_eq!(all(&world, &format!("/v1/profiles/{absorbed}/timeline?"), 50).await, expected);
+    let from = START.plus(70 * 7 * Timestamp::HOUR).rfc3339();
+    let path = format!("/v1/profiles/{survivor}/timeline?from={}&", quoted(&from));
+    assert_eq!(all(&world, &path, 3).await, expected[70..]);
+}
+
+#[tokio::test]
+async fn rule_15_whoever_holds_the_id_of_an_absorbed_profile_comes_to_the_survivor() {
+    let (world, [survivor, absorbed], _) = merged().await;
+    for found in [
+        world.get(&format!("/v1/profiles/{absorbed}")).await,
+        world.look_up("card", "u-1").await,
+        world.look_up("card", "u-2").await,
+    ] {
+        assert_eq!(found.body["id"], survivor.to_string());
+        assert_eq!(found.body["absorbed"][0]["id"], absorbed.to_string());
+        assert_eq!(found.body["counters"]["total"], 80);
+    }
+}
+
+#[tokio::test]
+async fn an_event_of_either_side_goes_to_the_survivor_and_its_copies_are_known() {
+    let (world, [survivor, absorbed], _) = merged().await;
+    let frozen = world.people.tables().profiles[&(workspace_id("shop"), absorbed)].clone();
+    let mut late = event(EventKind::Track, "m-late", "u-2", START, &json!({ "event": "Seen" }));
+    late.identifiers = vec![identifier("card", "u-2"), identifier("card", "u-1")];
+    world.fold(vec![late.clone()]).await;
+    world.fold(vec![late]).await;
+    // A copy of the oldest event, which only a page of the absorbed proves.
+    let mut copy =
+        event(EventKind::Track, "m-001", "u-2", START.plus(7 * Timestamp::HOUR), &json!({ "event": "Seen" }));
+    copy.identifiers = vec![identifier("card", "u-2")];
+    world.fold(vec![copy]).await;
+    let found = world.get(&format!("/v1/profiles/{survivor}")).await;
+    assert_eq!(found.body["counters"]["total"], 81);
+    assert_eq!(found.body["open_ties"], json!([]), "two identifiers of one person tie nothing");
+    assert_eq!(world.people.tables().profiles[&(workspace_id("shop"), absorbed)], frozen);
 }

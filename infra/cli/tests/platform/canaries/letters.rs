@@ -72,7 +72,9 @@ fn bodies(canaries: &mut Canaries) -> Vec<String> {
         message(json!({ "workspace": "local", "trace": [text("a list for a trace")], "events": [] })),
         message(json!({ "workspace": "local", "trace": "t", "events": [text("a text for an event")] })),
         message(json!({ "workspace": "local", "trace": "t", "events": [{ text("an unknown field"): 1 }] })),
-        message(json!({ "workspace": "local", "trace": "t", "events": [{ "source": text("no source's name") }] })),
+        message(
+            json!({ "workspace": "local", "trace": "t", "events": [{ "source": text("no source's name") }] }),
+        ),
         message(json!({ "workspace": "local", "trace": "t", "events": [{ "kind": text("no kind") }] })),
         message(json!({ "workspace": "local", "trace": "t", "events": [] , "more": text("no events") })),
     ];

@@ -77,7 +77,9 @@ impl Canaries {
         }
         let digits = Digits::of(&small);
         for (number, place) in self.phones.iter().enumerate() {
-            if digits.has(&format!("{}{number:03}", &PHONES[1..])) || digits.has_national(&PHONES[3..], number) {
+            if digits.has(&format!("{}{number:03}", &PHONES[1..]))
+                || digits.has_national(&PHONES[3..], number)
+            {
                 leaks.insert(place.clone());
             }
         }

@@ -73,9 +73,24 @@ pub(crate) fn all(platform: &Platform, defined: &Defined, canaries: &mut Canarie
 fn marked(method: &str, path: &str, body: Body, shown: &Shown, canaries: &mut Canaries) -> Request {
     let mut request = shown.on(Request::new(method, path).body(body));
     let texts = [
-        "cookie", "user-agent", "referer", "origin", "x-forwarded-for", "x-forwarded-host", "forwarded",
-        "content-type", "anonymousid", "sentat", "x-tributary-trace", "traceparent", "x-amzn-trace-id",
-        "idempotency-key", "if-none-match", "access-control-request-headers", "accept-language", "from",
+        "cookie",
+        "user-agent",
+        "referer",
+        "origin",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "forwarded",
+        "content-type",
+        "anonymousid",
+        "sentat",
+        "x-tributary-trace",
+        "traceparent",
+        "x-amzn-trace-id",
+        "idempotency-key",
+        "if-none-match",
+        "access-control-request-headers",
+        "accept-language",
+        "from",
         "x-api-key",
     ];
     for name in texts {
@@ -132,12 +147,22 @@ fn ingest_paths(write_key: &str, canaries: &mut Canaries) -> Vec<String> {
         format!("/v1/projects/{}/settings", word("a key in the path")),
         format!("/v1/projects/{write_key}/settings?{}", word("a query of settings")),
         format!("/sourceConfig/?writeKey={}&p={}", word("a key of sourceConfig"), word("a package")),
-        format!("/v1/pixel/{}?writeKey={write_key}&userId={}", word("a pixel's kind"), word("a pixel's user")),
+        format!(
+            "/v1/pixel/{}?writeKey={write_key}&userId={}",
+            word("a pixel's kind"),
+            word("a pixel's user")
+        ),
         format!(
             "/pixel/v1/track?writeKey={write_key}&userId={}&event={}&traits.{}={}",
-            word("a pixel's user"), word("a pixel's event"), word("a pixel's trait"), word("a pixel's value"),
+            word("a pixel's user"),
+            word("a pixel's event"),
+            word("a pixel's trait"),
+            word("a pixel's value"),
         ),
-        format!("/v1/pixel/page?data={}", data(json!({ "writeKey": write_key, "userId": word("a pixel's data") }).to_string())),
+        format!(
+            "/v1/pixel/page?data={}",
+            data(json!({ "writeKey": write_key, "userId": word("a pixel's data") }).to_string())
+        ),
         format!("/v1/pixel/page?data={}", data(format!("{{{}", word("a pixel's broken data")))),
         format!("/v1/pixel/page?data=!!{}", word("a pixel's broken base64")),
         format!("/{}", word("a path of nobody")),
@@ -277,7 +302,8 @@ fn look_up(path: &str, canaries: &mut Canaries) -> Value {
 }
 
 fn api_bodies(path: &str, canaries: &mut Canaries) -> Vec<Body> {
-    let phone = if path == "/v1/profiles/lookup" { canaries.phone("a look-up's phone") } else { String::new() };
+    let phone =
+        if path == "/v1/profiles/lookup" { canaries.phone("a look-up's phone") } else { String::new() };
     let mut text = |place: &str| canaries.mail(format!("a body to {path:.30}: {place}"));
     let mut item = |kind: &str| {
         json!({

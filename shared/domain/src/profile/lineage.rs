@@ -1,0 +1,71 @@
+//! Why profiles are one person, or stay two: what a collection keeps of it.
+//!
+//! A tie stands as an item of both collections ([`super::page::tie`]), and a
+//! merge names its tie. What was refused is kept here.
+
+use serde::{Deserialize, Serialize};
+
+use super::merge::Refusal;
+use super::outbox::Tie;
+use super::packed::{self, Corrupt};
+use super::stored::{Item, ItemKey};
+use crate::key::ProfileId;
+use crate::time::Timestamp;
+
+/// A tie that did not become a merge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    pub tie: Tie,
+    /// [`Refusal::name`].
+    pub reason: String,
+    /// What was in the way, and what to do about it.
+    pub detail: String,
+    pub at: Timestamp,
+}
+
+/// Two people were made out of one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenApart {
+    pub stays: ProfileId,
+    pub leaves: ProfileId,
+    pub at: Timestamp,
+    /// Who asked for it: the public part of an admin key.
+    pub by: String,
+    pub why: String,
+    /// Events of the side that stays, and of the one that leaves.
+    pub events: (u64, u64),
+    /// Events that named both: how many, and the first of them by message id.
+    pub both: u64,
+    pub named_both: Vec<String>,
+}
+
+/// The item of a separation, with both profiles.
+pub fn taken_apart(record: &TakenApart) -> Item {
+    let key = format!("apart#{:016x}#{}", record.at.millis(), record.leaves);
+    Item { key: ItemKey(key), body: packed::encode(record) }
+}
+
+pub fn read_taken_apart(body: &[u8]) -> Result<TakenApart, Corrupt> {
+    packed::decode(body)
+}
+
+/// The range of keys of all separations of a profile.
+pub fn taken_apart_range() -> (ItemKey, ItemKey) {
+    (ItemKey("apart#".to_owned()), ItemKey("apart#~".to_owned()))
+}
+
+/// The item of a refusal; a later refusal of the same tie takes its place.
+pub fn refused(tie: &Tie, refusal: &Refusal, at: Timestamp) -> Item {
+    let refused =
+        Refused { tie: tie.clone(), reason: refusal.name().to_owned(), detail: refusal.to_string(), at };
+    Item { key: ItemKey(format!("refusal#{:016x}", tie.mark())), body: packed::encode(&refused) }
+}
+
+pub fn read_refused(body: &[u8]) -> Result<Refused, Corrupt> {
+    packed::decode(body)
+}
+
+/// The range of keys of all refusals of a profile.
+pub fn refused_range() -> (ItemKey, ItemKey) {
+    (ItemKey("refusal#".to_owned()), ItemKey("refusal#~".to_owned()))
+}
