@@ -23,7 +23,7 @@ use crate::output::Failed;
 
 /// The form of the resources that this build reads.
 const FORM: u32 = 1;
-/// As CloudFormation allows.
+/// As `CloudFormation` allows.
 const NAME_LENGTH_MAX: usize = 128;
 
 pub(crate) struct Stack {
@@ -68,12 +68,21 @@ pub(crate) enum StackError {
          deploy it with this version's template.yaml (parameter `{parameter}` is not there)"
     )]
     NoStack { stack: String, region: String, parameter: String },
-    #[error("stack `{0}` says in another form than this version reads what it is made of: update `tributary`, or deploy the stack again")]
+    #[error(
+        "stack `{0}` says in another form than this version reads what it is made of: update `tributary`, or deploy the stack again"
+    )]
     Resources(String),
     #[error("stack `{0}` has no signing keys yet: run `tributary init --stack {0}`")]
     NoSigningKeys(String),
-    #[error("the signing keys of stack `{stack}` cannot be read: delete parameter `{parameter}` and run `tributary init` again; cursors that were handed out end")]
-    SigningKeys { stack: String, parameter: String, #[source] cause: InvalidSigningKeys },
+    #[error(
+        "the signing keys of stack `{stack}` cannot be read: delete parameter `{parameter}` and run `tributary init` again; cursors that were handed out end"
+    )]
+    SigningKeys {
+        stack: String,
+        parameter: String,
+        #[source]
+        cause: InvalidSigningKeys,
+    },
 }
 
 impl Stack {
@@ -92,7 +101,8 @@ impl Stack {
         if !is_stack_name(name) {
             return Err(StackError::Name(name.to_owned()).into());
         }
-        let region = config.region().map(ToString::to_string).ok_or(StackError::NoRegion)?;
+        let region = config.region().map(ToString::to_string).filter(|region| !region.is_empty());
+        let region = region.ok_or(StackError::NoRegion)?;
         signed_in(&config).await?;
         let parameters = Parameters::new(ssm::client(&config, None));
         let place = parameter(name, "resources");
@@ -100,7 +110,8 @@ impl Stack {
         let Some(said) = said else {
             return Err(StackError::NoStack { stack: name.to_owned(), region, parameter: place }.into());
         };
-        let resources = Resources::parse(said.expose()).ok_or_else(|| StackError::Resources(name.to_owned()))?;
+        let resources =
+            Resources::parse(said.expose()).ok_or_else(|| StackError::Resources(name.to_owned()))?;
         Ok(Self { name: name.to_owned(), region, config, parameters, resources })
     }
 
@@ -169,8 +180,9 @@ impl Resources {
 
 /// Asks for credentials at once: what a service says later is harder to understand.
 async fn signed_in(config: &SdkConfig) -> Result<(), StackError> {
-    let provider =
-        config.credentials_provider().ok_or_else(|| StackError::NoCredentials("there is no provider".into()))?;
+    let provider = config
+        .credentials_provider()
+        .ok_or_else(|| StackError::NoCredentials("there is no provider".into()))?;
     let found = provider.provide_credentials().await;
     found.map(|_| ()).map_err(|cause| StackError::NoCredentials(cause.into()))
 }

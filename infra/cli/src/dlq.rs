@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use crate::deployed::Stack;
 use crate::operate::arguments::Place;
-use crate::output::{Failed, line};
+use crate::output::{Failed, line, lines};
 use letter::Letter;
 pub(crate) use shelf::{LocalShelf, Shelf, SqsShelf};
 
@@ -65,7 +65,9 @@ struct Incomplete(String);
 
 /// No letter has the id.
 #[derive(Debug, thiserror::Error)]
-#[error("no such letter was found: `tributary dlq list` says what lies there; a letter that somebody looks at is hidden for a minute")]
+#[error(
+    "no such letter was found: `tributary dlq list` says what lies there; a letter that somebody looks at is hidden for a minute"
+)]
 struct NotFound;
 
 impl Filter {
@@ -84,12 +86,16 @@ pub(crate) async fn run(place: &Place, order: Order) -> Result<(), Failed> {
             let stack = Stack::open(name, place.region.as_deref()).await?;
             stack.explained(carry_out(&stack.shelves(), &order).await)?
         }
-        None => Client::of(&place.target)?.post(&format!("/_local/{TOOL}"), &serde_json::to_value(&order)?).await?,
+        None => {
+            Client::of(&place.target)?
+                .post(&format!("/_local/{TOOL}"), &serde_json::to_value(&order)?)
+                .await?
+        }
     };
     if place.json {
         line(&answer.to_string());
     } else {
-        shown::lines(order.what, &answer).iter().for_each(|text| line(text));
+        lines(&shown::lines(order.what, &answer));
     }
     check(&order, &answer)
 }
@@ -164,8 +170,11 @@ async fn look<S: Shelf>(shelf: &S, filter: &Filter, max: usize) -> Result<Looked
         match shelf.take().await {
             Ok(taken) => {
                 let new = held.new_of(taken);
-                new.iter().for_each(|taken| held.keep(taken));
-                letters.extend(new.into_iter().map(|taken| taken.letter).filter(|letter| filter.means(letter)));
+                for taken in &new {
+                    held.keep(taken);
+                }
+                letters
+                    .extend(new.into_iter().map(|taken| taken.letter).filter(|letter| filter.means(letter)));
             }
             Err(error) => {
                 failed = Some(error);

@@ -22,7 +22,7 @@ use ssm::Parameters;
 use crate::deployed::Stack;
 use crate::operate::arguments::Init;
 use crate::operate::{RATE, signing_key_id};
-use crate::output::{Failed, line};
+use crate::output::{Failed, line, lines};
 
 #[derive(Debug, thiserror::Error)]
 enum InitError {
@@ -42,7 +42,9 @@ enum InitError {
     LostIdKey,
     #[error("parameter `{0}` holds no id key: put it back from its backup")]
     BrokenIdKey(String, #[source] InvalidSecret),
-    #[error("parameter `{0}` holds no signing keys: delete it and try again; cursors that were handed out end")]
+    #[error(
+        "parameter `{0}` holds no signing keys: delete it and try again; cursors that were handed out end"
+    )]
     BrokenSigningKeys(String, #[source] InvalidSigningKeys),
     #[error("parameter `{0}` came and went: does somebody else work on this stack? Try again")]
     Fickle(String),
@@ -50,7 +52,9 @@ enum InitError {
     Unshown(#[source] std::io::Error),
     #[error("another `init` was faster: the keys above open nothing, those that it showed do")]
     Overtaken,
-    #[error("the keys above were perhaps not stored; run this again: if it makes new ones, the ones above open nothing")]
+    #[error(
+        "the keys above were perhaps not stored; run this again: if it makes new ones, the ones above open nothing"
+    )]
     Unstored(#[source] DefineError),
 }
 
@@ -112,7 +116,7 @@ pub(crate) async fn run(options: Init) -> Result<(), Failed> {
             line("{}");
         }
     } else {
-        told(&stack, &setup, &done).iter().for_each(|text| line(text));
+        lines(&told(&stack, &setup, &done));
     }
     Ok(())
 }
@@ -151,17 +155,16 @@ impl<C: Clock, E: Entropy> Setup<'_, C, E> {
 
     async fn make_signing_keys(&self) -> Result<Step, Failed> {
         let name = &self.signing_keys;
-        let found = match self.parameters.find(name).await? {
-            Some(found) => found,
-            None => {
-                let secret = [self.chance.bytes(), self.chance.bytes()];
-                let keys = SigningKeys::make(&signing_key_id(&self.chance), secret)?;
-                if self.parameters.create(name, &keys.reveal(), self.kms_key).await? {
-                    return Ok(Step::Made);
-                }
-                self.parameters.find(name).await?.ok_or_else(|| InitError::Fickle(name.clone()))?
+        let mut found = self.parameters.find(name).await?;
+        if found.is_none() {
+            let secret = [self.chance.bytes(), self.chance.bytes()];
+            let keys = SigningKeys::make(&signing_key_id(&self.chance), secret)?;
+            if self.parameters.create(name, &keys.reveal(), self.kms_key).await? {
+                return Ok(Step::Made);
             }
-        };
+            found = self.parameters.find(name).await?;
+        }
+        let found = found.ok_or_else(|| InitError::Fickle(name.clone()))?;
         let broken = |cause| InitError::BrokenSigningKeys(name.clone(), cause);
         SigningKeys::parse(found.expose().trim()).map_err(broken)?;
         Ok(Step::Kept)
@@ -230,18 +233,28 @@ fn told<C, E>(stack: &Stack, setup: &Setup<'_, C, E>, done: &Done) -> Vec<String
     } else {
         told.push("Stored: they open from now on.".to_owned());
     }
-    told.push(format!("{} ({})", match done.id_key {
-        Step::Made => "Made the id key",
-        Step::Restored => "Put the id key back",
-        Step::Kept => "The id key was there already and stays",
-    }, setup.id_key));
-    told.push(format!("{} ({})", match done.signing_keys {
-        Step::Made | Step::Restored => "Made the signing keys",
-        Step::Kept => "The signing keys were there already and stay",
-    }, setup.signing_keys));
+    told.push(format!(
+        "{} ({})",
+        match done.id_key {
+            Step::Made => "Made the id key",
+            Step::Restored => "Put the id key back",
+            Step::Kept => "The id key was there already and stays",
+        },
+        setup.id_key
+    ));
+    told.push(format!(
+        "{} ({})",
+        match done.signing_keys {
+            Step::Made | Step::Restored => "Made the signing keys",
+            Step::Kept => "The signing keys were there already and stay",
+        },
+        setup.signing_keys
+    ));
     if done.id_key == Step::Made {
         told.push(String::new());
-        told.push("Back the id key up now: without it nobody in the tables can be found any more.".to_owned());
+        told.push(
+            "Back the id key up now: without it nobody in the tables can be found any more.".to_owned(),
+        );
         told.push(format!(
             "  aws ssm get-parameter --with-decryption --name {} --region {} --query Parameter.Value --output text",
             setup.id_key,

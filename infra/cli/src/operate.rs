@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::deployed::Stack;
-use crate::output::{Failed, line};
+use crate::output::{Failed, line, lines};
 use arguments::Place;
 
 /// The tool of a running platform that carries an order out.
@@ -40,16 +40,40 @@ const ORIGINS_MAX: usize = 100;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case")]
 pub(crate) enum Order {
-    CreateWorkspace { workspace: WorkspaceId },
+    CreateWorkspace {
+        workspace: WorkspaceId,
+    },
     ListWorkspaces,
-    CreateSource { workspace: Option<WorkspaceId>, source: SourceId, settings: Settings },
-    ChangeSource { workspace: Option<WorkspaceId>, source: SourceId, settings: Settings },
-    ListSources { workspace: Option<WorkspaceId> },
-    CreateKey { workspace: Option<WorkspaceId>, grant: Granted },
+    CreateSource {
+        workspace: Option<WorkspaceId>,
+        source: SourceId,
+        settings: Settings,
+    },
+    ChangeSource {
+        workspace: Option<WorkspaceId>,
+        source: SourceId,
+        settings: Settings,
+    },
+    ListSources {
+        workspace: Option<WorkspaceId>,
+    },
+    CreateKey {
+        workspace: Option<WorkspaceId>,
+        grant: Granted,
+    },
     /// The old key goes on for so long, or until it is revoked.
-    RotateKey { workspace: Option<WorkspaceId>, key: String, old_ends_in_s: Option<u32> },
-    RevokeKey { workspace: Option<WorkspaceId>, key: String },
-    ListKeys { workspace: Option<WorkspaceId> },
+    RotateKey {
+        workspace: Option<WorkspaceId>,
+        key: String,
+        old_ends_in_s: Option<u32>,
+    },
+    RevokeKey {
+        workspace: Option<WorkspaceId>,
+        key: String,
+    },
+    ListKeys {
+        workspace: Option<WorkspaceId>,
+    },
     RotateSigningKeys,
 }
 
@@ -90,7 +114,7 @@ pub(crate) enum Refused {
     UnknownWorkspace(WorkspaceId),
     #[error("workspace `{1}` has no source `{0}`; `tributary source list` names those that are there")]
     UnknownSource(SourceId, WorkspaceId),
-    #[error("`{0}` is no region with phone numbers of its own: write two capitals, such as RU or DE")]
+    #[error("`{0}` is no region with phone numbers of its own: write two letters, such as RU or DE")]
     PhoneRegion(String),
     #[error(
         "`{0}` is no origin: write scheme and host as browsers send them, such as https://shop.example or \
@@ -120,16 +144,24 @@ pub(crate) async fn run(place: &Place, order: Order) -> Result<(), Failed> {
     let answer = match &place.stack {
         Some(name) => {
             let stack = Stack::open(name, place.region.as_deref()).await?;
-            let desk =
-                Desk { definitions: &stack.definitions(), signing: &stack, clock: SystemClock, chance: SystemEntropy };
+            let desk = Desk {
+                definitions: &stack.definitions(),
+                signing: &stack,
+                clock: SystemClock,
+                chance: SystemEntropy,
+            };
             stack.explained(desk.carry_out(&order).await)?
         }
-        None => Client::of(&place.target)?.post(&format!("/_local/{TOOL}"), &serde_json::to_value(&order)?).await?,
+        None => {
+            Client::of(&place.target)?
+                .post(&format!("/_local/{TOOL}"), &serde_json::to_value(&order)?)
+                .await?
+        }
     };
     if place.json {
         line(&answer.to_string());
     } else {
-        shown::lines(&order, &answer).iter().for_each(|text| line(text));
+        lines(&shown::lines(&order, &answer, &place.options()));
     }
     Ok(())
 }
@@ -238,7 +270,8 @@ impl<C: Clock, K: SigningKept, E: Entropy> Desk<'_, C, K, E> {
     ) -> Result<Value, Failed> {
         let id = key_id(key)?;
         let old_ends = old_ends_in_s.map(|s| self.clock.now().plus(i64::from(s) * Timestamp::SECOND));
-        let made = self.definitions.rotate_key(workspace, id, old_ends, &self.chance).await.map_err(refused)?;
+        let made =
+            self.definitions.rotate_key(workspace, id, old_ends, &self.chance).await.map_err(refused)?;
         let keys = self.definitions.keys(workspace).await?;
         let grant = keys.into_iter().find(|key| key.id == made.id()).map(|key| key.grant);
         let mut shape = made_shape(&made, &grant.ok_or(Refused::Defined(DefineError::Conflict))?);
@@ -281,7 +314,7 @@ impl Settings {
         let region = match &self.phone_region {
             Change::Keep => known.region,
             Change::Clear => None,
-            Change::Set(code) if phone::is_region(code) => Some(code.clone()),
+            Change::Set(code) if phone::is_region(code) => Some(code.to_ascii_uppercase()),
             Change::Set(code) => return Err(Refused::PhoneRegion(code.clone())),
         };
         let origins = match &self.origins {
@@ -319,7 +352,8 @@ impl Granted {
         Ok(match self {
             Self::Write(source) => Grant::Write(source.clone()),
             Self::Admin(names) => {
-                let scope = |name: &String| Scope::parse(name).ok_or_else(|| Refused::Scope { name: name.clone() });
+                let scope =
+                    |name: &String| Scope::parse(name).ok_or_else(|| Refused::Scope { name: name.clone() });
                 let mut scopes = names.iter().map(scope).collect::<Result<Vec<_>, _>>()?;
                 scopes.sort_unstable();
                 scopes.dedup();
@@ -366,4 +400,4 @@ fn grant_shape(grant: &Grant) -> serde_json::Map<String, Value> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -56,7 +56,9 @@ impl Tools {
         let (status, answer) = match self.use_tool(tool, request).await {
             Ok(answer) => (200, answer),
             Err(failed) if failed.is::<Refusal>() => (400, json!({"detail": failed.to_string()})),
-            Err(failed) => (status(&failed).unwrap_or(503), json!({"detail": runtime::failure::chain(failed.as_ref())})),
+            Err(failed) => {
+                (status(&failed).unwrap_or(503), json!({"detail": runtime::failure::chain(failed.as_ref())}))
+            }
         };
         let mut response = ApiGatewayV2httpResponse::default();
         response.status_code = status;

@@ -43,17 +43,27 @@ fn remedy(stack: &str, cause: &Cause) -> Option<String> {
         );
     };
     Some(match code.as_str() {
-        "AccessDenied" | "AccessDeniedException" | "KMSAccessDeniedException" | "KmsAccessDenied"
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "KMSAccessDeniedException"
+        | "KmsAccessDenied"
         | "KMS.AccessDeniedException" => format!(
             "these credentials may not do this with stack `{stack}`: use those of whoever deployed it, or have \
              the rights granted that docs/deploy.md lists"
         ),
-        "ExpiredToken" | "ExpiredTokenException" | "UnrecognizedClientException" | "InvalidClientTokenId"
-        | "InvalidAccessKeyId" | "InvalidSignatureException" | "SignatureDoesNotMatch" => {
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "InvalidAccessKeyId"
+        | "InvalidSignatureException"
+        | "SignatureDoesNotMatch" => {
             "AWS does not take these credentials, or no longer: sign in again".to_owned()
         }
         "ResourceNotFoundException" => {
-            format!("a table of stack `{stack}` is not there: was it deleted by hand? Restore it, or deploy the stack anew")
+            format!(
+                "a table of stack `{stack}` is not there: was it deleted by hand? Restore it, or deploy the stack anew"
+            )
         }
         "QueueDoesNotExist" | "AWS.SimpleQueueService.NonExistentQueue" => {
             format!("a queue of stack `{stack}` is not there: was it deleted by hand? Deploy the stack anew")

@@ -42,14 +42,16 @@ fn letter(letter: &Value) -> Vec<String> {
         format!("  receives {}", of("receives")),
         format!("  trace    {}", of("trace")),
     ];
-    lines.push(match letter.get("unreadable").and_then(Value::as_str) {
-        Some(why) => format!("  body     {} bytes, not to be read: {why}", of("bytes")),
-        None => {
+    let unreadable = letter.get("unreadable").and_then(Value::as_str);
+    let inside = unreadable.map_or_else(
+        || {
             let sources: Vec<&str> = items(letter, "sources").filter_map(Value::as_str).collect();
             let (events, sources) = (of("events"), sources.join(", "));
-            format!("  body     {} bytes, events: {events}, of {sources} in workspace {}", of("bytes"), of("workspace"))
-        }
-    });
+            format!("events: {events}, of {sources} in workspace {}", of("workspace"))
+        },
+        |why| format!("not to be read: {why}"),
+    );
+    lines.push(format!("  body     {} bytes, {inside}", of("bytes")));
     if let Some(body) = letter.get("body").and_then(Value::as_str) {
         lines.push(format!("  {body}"));
     }
@@ -68,13 +70,14 @@ fn redriven(queue: &Value) -> Vec<String> {
     note("copied", "sent back and not deleted: the copies change nothing, redrive them again");
     note("came_back", "came back at once: their cause is not mended, see `tributary dlq list`");
     note("without_body", "left: their records were too large or empty, so that nothing can go back");
-    note("left", "left as not meant");
+    note("left", "left: not meant, or beyond --max");
     lines
 }
 
 fn reason(of: &Value) -> String {
     let said = of.get("reason").and_then(Value::as_str);
-    said.unwrap_or("no stage gave a reason: the function ran out of time or memory, or could not be called").to_owned()
+    said.unwrap_or("no stage gave a reason: the function ran out of time or memory, or could not be called")
+        .to_owned()
 }
 
 fn letters(count: u64) -> String {

@@ -17,11 +17,17 @@ const PIECE: usize = 64 * 1024;
 pub(crate) enum Body {
     Whole(Vec<u8>),
     /// One byte over and over.
-    Repeated { byte: u8, times: usize },
+    Repeated {
+        byte: u8,
+        times: usize,
+    },
     /// With `Transfer-Encoding: chunked`, each chunk as it stands here.
     Chunked(Vec<Vec<u8>>),
     /// Less than its `Content-Length` announces, and then nothing more.
-    CutOff { sent: Vec<u8>, announced: usize },
+    CutOff {
+        sent: Vec<u8>,
+        announced: usize,
+    },
     /// Chunks whose sizes are no numbers.
     BrokenChunks(Vec<u8>),
 }
@@ -123,7 +129,7 @@ impl Body {
         match self {
             Self::Whole(body) => stream.write_all(body),
             Self::Repeated { byte, times } => {
-                let piece = [*byte; PIECE];
+                let piece = vec![*byte; PIECE];
                 for from in (0..*times).step_by(PIECE) {
                     stream.write_all(&piece[..PIECE.min(times - from)])?;
                 }

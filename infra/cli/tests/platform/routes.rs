@@ -148,8 +148,18 @@ fn named(user_id: &str) -> Value {
 
 fn ingest_rows() -> Vec<Row> {
     let singles = [
-        "/v1/track", "/v1/t", "/v1/identify", "/v1/i", "/v1/page", "/v1/p", "/v1/screen", "/v1/s",
-        "/v1/group", "/v1/g", "/v1/alias", "/v1/a",
+        "/v1/track",
+        "/v1/t",
+        "/v1/identify",
+        "/v1/i",
+        "/v1/page",
+        "/v1/p",
+        "/v1/screen",
+        "/v1/s",
+        "/v1/group",
+        "/v1/g",
+        "/v1/alias",
+        "/v1/a",
     ];
     let batch = || json!({ "batch": [{ "type": "track", "userId": POSTED, "event": "Looked" }] });
     let mut rows: Vec<Row> = singles.map(|route| Row::post(route, event(), TAKES_EVENTS)).into();
@@ -167,7 +177,9 @@ fn ingest_rows() -> Vec<Row> {
         Row::post("/v1/batch", batch(), TAKES_EVENTS).path("/batch"),
         Row::post("/v1/beacon/batch", batch(), TAKES_EVENTS).path("/beacon/v1/batch").key_in(Place::Query),
         Row::post("/v1/m", json!({ "series": [] }), ALWAYS),
-        Row::get("/v1/projects/{}/settings", KEY_IN_PATH).path("/v1/projects/{key}/settings").key_in(Place::Path),
+        Row::get("/v1/projects/{}/settings", KEY_IN_PATH)
+            .path("/v1/projects/{key}/settings")
+            .key_in(Place::Path),
         Row::get("/v1/sourceConfig", TAKES_EVENTS).path("/sourceConfig/"),
         Row::get("/v1/sourceConfig", TAKES_EVENTS).path("/sourceConfig").key_in(Place::Query),
         // An image tag reads no errors; what was counted tells who was let in.
@@ -249,7 +261,8 @@ fn fill(platform: &Platform, workspace: &str, write_key: &str) {
         batch.push(json!({ "type": "identify", "userId": user, "traits": { "mark": mark } }));
         batch.push(json!({ "type": "track", "userId": user, "event": mark }));
     }
-    let answer = platform.ask(&Request::post("/v1/batch", json!({ "batch": batch }).to_string()).basic(write_key));
+    let answer =
+        platform.ask(&Request::post("/v1/batch", json!({ "batch": batch }).to_string()).basic(write_key));
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
@@ -346,7 +359,11 @@ fn every_route_opens_to_its_own_keys_alone_and_shows_nothing_of_others() {
         assert_eq!(profile["counters"]["total"], expected, "events that {workspace} was sent: {profile}");
         assert!(world.profile(workspace, "imported").is_some(), "{workspace}");
     }
-    assert_ne!(world.profile_id(OURS), world.profile_id(THEIRS), "one person's ids tell nothing of the other");
+    assert_ne!(
+        world.profile_id(OURS),
+        world.profile_id(THEIRS),
+        "one person's ids tell nothing of the other"
+    );
 }
 
 /// A cursor is bound to the workspace for which it was made.
@@ -396,6 +413,11 @@ fn paths_of(parts: &str, prefix: &str) -> Vec<String> {
 
 #[test]
 fn the_table_has_every_route_that_the_routers_have() {
+    let new = routes_of(r#"    ["new" | "n", id] | ["x"] => (Self::New { id }, "PUT"),"#, "/v1");
+    assert_eq!(
+        new.into_iter().map(|(method, path)| format!("{method} {path}")).collect::<Vec<_>>(),
+        ["PUT /v1/n/{}", "PUT /v1/new/{}", "PUT /v1/x"]
+    );
     let routers = [(INGEST_ROUTER, "/v1", 20), (API_ROUTER, "", 6)];
     let rows: Vec<Row> = ingest_rows().into_iter().chain(api_rows("a", "b")).collect();
     let rows: BTreeSet<_> = rows.iter().map(|row| (row.method.to_owned(), row.route.to_owned())).collect();

@@ -64,6 +64,10 @@ pub(crate) fn all(platform: &Platform, defined: &Defined, canaries: &mut Canarie
             }
         }
     }
+    for (path, shown) in [("/v1/batch", &write), ("/v1/profiles", &admin)] {
+        let body = canaries.mail(format!("a body to {path} that is too large")).repeat(250_000);
+        requests.push(marked("POST", path, Body::Whole(body.into_bytes()), shown, canaries));
+    }
     let known = json!({ "userId": "known", "traits": { "email": canaries.known() } });
     requests.push(Request::post("/v1/identify", known.to_string()).basic(&platform.write_key));
     requests
@@ -73,9 +77,24 @@ pub(crate) fn all(platform: &Platform, defined: &Defined, canaries: &mut Canarie
 fn marked(method: &str, path: &str, body: Body, shown: &Shown, canaries: &mut Canaries) -> Request {
     let mut request = shown.on(Request::new(method, path).body(body));
     let texts = [
-        "cookie", "user-agent", "referer", "origin", "x-forwarded-for", "x-forwarded-host", "forwarded",
-        "content-type", "anonymousid", "sentat", "x-tributary-trace", "traceparent", "x-amzn-trace-id",
-        "idempotency-key", "if-none-match", "access-control-request-headers", "accept-language", "from",
+        "cookie",
+        "user-agent",
+        "referer",
+        "origin",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "forwarded",
+        "content-type",
+        "anonymousid",
+        "sentat",
+        "x-tributary-trace",
+        "traceparent",
+        "x-amzn-trace-id",
+        "idempotency-key",
+        "if-none-match",
+        "access-control-request-headers",
+        "accept-language",
+        "from",
         "x-api-key",
     ];
     for name in texts {
@@ -132,12 +151,22 @@ fn ingest_paths(write_key: &str, canaries: &mut Canaries) -> Vec<String> {
         format!("/v1/projects/{}/settings", word("a key in the path")),
         format!("/v1/projects/{write_key}/settings?{}", word("a query of settings")),
         format!("/sourceConfig/?writeKey={}&p={}", word("a key of sourceConfig"), word("a package")),
-        format!("/v1/pixel/{}?writeKey={write_key}&userId={}", word("a pixel's kind"), word("a pixel's user")),
+        format!(
+            "/v1/pixel/{}?writeKey={write_key}&userId={}",
+            word("a pixel's kind"),
+            word("a pixel's user")
+        ),
         format!(
             "/pixel/v1/track?writeKey={write_key}&userId={}&event={}&traits.{}={}",
-            word("a pixel's user"), word("a pixel's event"), word("a pixel's trait"), word("a pixel's value"),
+            word("a pixel's user"),
+            word("a pixel's event"),
+            word("a pixel's trait"),
+            word("a pixel's value"),
         ),
-        format!("/v1/pixel/page?data={}", data(json!({ "writeKey": write_key, "userId": word("a pixel's data") }).to_string())),
+        format!(
+            "/v1/pixel/page?data={}",
+            data(json!({ "writeKey": write_key, "userId": word("a pixel's data") }).to_string())
+        ),
         format!("/v1/pixel/page?data={}", data(format!("{{{}", word("a pixel's broken data")))),
         format!("/v1/pixel/page?data=!!{}", word("a pixel's broken base64")),
         format!("/{}", word("a path of nobody")),
@@ -198,7 +227,7 @@ fn good(kind: &str, path: &str, canaries: &mut Canaries) -> Value {
             canaries.word(at("a property's name")): [canaries.mail(at("a list"))],
         },
         "traits": {
-            "email": canaries.mail(at("the address")), "phone": "+4790017999",
+            "email": canaries.mail(at("the address")), "phone": Canaries::common_phone(),
             "name": canaries.name(at("the name")),
             "address": { "street": canaries.name(at("the street")) },
             canaries.word(at("a trait's name")): canaries.word(at("a trait")),
@@ -277,7 +306,8 @@ fn look_up(path: &str, canaries: &mut Canaries) -> Value {
 }
 
 fn api_bodies(path: &str, canaries: &mut Canaries) -> Vec<Body> {
-    let phone = if path == "/v1/profiles/lookup" { canaries.phone("a look-up's phone") } else { String::new() };
+    let phone =
+        if path == "/v1/profiles/lookup" { canaries.phone("a look-up's phone") } else { String::new() };
     let mut text = |place: &str| canaries.mail(format!("a body to {path:.30}: {place}"));
     let mut item = |kind: &str| {
         json!({

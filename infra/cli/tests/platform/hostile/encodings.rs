@@ -49,7 +49,12 @@ pub(crate) fn all(key: &str) -> Vec<Case> {
     vec![
         case("gzip that says nothing of it", "", packed.clone(), Taken),
         case("gzip that says deflate", "deflate", packed.clone(), Taken),
-        case("two gzips one behind the other", "gzip", [gzip(&GOOD[..20]), gzip(&GOOD[20..])].concat(), Taken),
+        case(
+            "two gzips one behind the other",
+            "gzip",
+            [gzip(&GOOD[..20]), gzip(&GOOD[20..])].concat(),
+            Taken,
+        ),
         case("JSON that says gzip", "gzip", GOOD.to_vec(), Taken),
         case("JSON that says br", "br", GOOD.to_vec(), Taken),
         case("JSON that says what there is not", "hostile, ;;=", GOOD.to_vec(), Taken),
@@ -66,7 +71,12 @@ pub(crate) fn all(key: &str) -> Vec<Case> {
         case("a gzip of another method", "gzip", altered(packed.clone(), 2), Refused(400)),
         case("a gzip with all flags", "gzip", altered(packed.clone(), 3), Refused(400)),
         case("something behind a gzip", "gzip", [&packed[..], b"and more"].concat(), Refused(400)),
-        case("a gzip read as text", "gzip", String::from_utf8_lossy(&packed).into_owned().into_bytes(), Refused(400)),
+        case(
+            "a gzip read as text",
+            "gzip",
+            String::from_utf8_lossy(&packed).into_owned().into_bytes(),
+            Refused(400),
+        ),
         case("a gzip of a gzip", "gzip, gzip", gzip(&packed), Refused(400)),
         case("a gzip of nothing", "gzip", gzip(b""), Refused(400)),
         case("a gzip of null", "gzip", gzip(b"null"), Refused(400)),

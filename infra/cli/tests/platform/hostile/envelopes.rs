@@ -58,15 +58,27 @@ fn batches(key: &str) -> Vec<Case> {
     let texts = [
         ("an empty batch", r#"{"batch":[]}"#.to_owned(), Taken),
         ("a batch twice", format!(r#"{{"batch":[{GOOD}],"batch":[{GOOD}]}}"#), Taken),
-        ("a batch beside what else an event has", format!(r#"{{"type":"batch","messageId":[],"userId":{{}},"batch":[{GOOD}]}}"#), Taken),
+        (
+            "a batch beside what else an event has",
+            format!(r#"{{"type":"batch","messageId":[],"userId":{{}},"batch":[{GOOD}]}}"#),
+            Taken,
+        ),
         ("a time of sending that is none", format!(r#"{{"sentAt":{{}},"batch":[{GOOD}]}}"#), Taken),
         ("a context that is none", format!(r#"{{"context":[1],"integrations":7,"batch":[{GOOD}]}}"#), Taken),
         ("a key in the body that is none", format!(r#"{{"writeKey":7,"batch":[{GOOD}]}}"#), Taken),
         ("another key in the body", format!(r#"{{"writeKey":"wk_x","batch":[{GOOD}]}}"#), Taken),
         ("a comma too many", format!(r#"{{"batch":[{GOOD},]}}"#), Expected::Rejected("malformed")),
         ("an envelope that is too deep", format!(r#"{{"a":{deep},"batch":[{GOOD}]}}"#), Taken),
-        ("a context that is too deep", format!(r#"{{"context":{{"a":{deep}}},"batch":[{GOOD}]}}"#), Expected::Rejected("too_deep")),
-        ("a context that is too large", format!(r#"{{"context":{{"a":"{}"}},"batch":[{GOOD}]}}"#, "x".repeat(40_000)), Expected::Rejected("too_large")),
+        (
+            "a context that is too deep",
+            format!(r#"{{"context":{{"a":{deep}}},"batch":[{GOOD}]}}"#),
+            Expected::Rejected("too_deep"),
+        ),
+        (
+            "a context that is too large",
+            format!(r#"{{"context":{{"a":"{}"}},"batch":[{GOOD}]}}"#, "x".repeat(40_000)),
+            Expected::Rejected("too_large"),
+        ),
         ("no number in the envelope", format!(r#"{{"a":NaN,"batch":[{GOOD}]}}"#), Taken),
     ];
     texts.into_iter().map(|(name, text, expected)| case(key, name, text, expected)).collect()
@@ -74,10 +86,15 @@ fn batches(key: &str) -> Vec<Case> {
 
 fn sizes(key: &str) -> Vec<Case> {
     const LIMIT: usize = 4 * 1024 * 1024;
-    let repeated = |byte, times| Request::post("/v1/batch", "").basic(key).body(Body::Repeated { byte, times });
+    let repeated =
+        |byte, times| Request::post("/v1/batch", "").basic(key).body(Body::Repeated { byte, times });
     let batch = |event: &str, count: usize| format!(r#"{{"batch":[{}]}}"#, vec![event; count].join(","));
     let padded = |length: usize| format!("{{\"batch\":[]{}}}", " ".repeat(length - r#"{"batch":[]}"#.len()));
-    let tie = format!(r#"{{"context":{{"a":"{}"}},"batch":[{}]}}"#, "x".repeat(30_000), vec![GOOD; 5_000].join(","));
+    let tie = format!(
+        r#"{{"context":{{"a":"{}"}},"batch":[{}]}}"#,
+        "x".repeat(30_000),
+        vec![GOOD; 5_000].join(",")
+    );
     vec![
         Case::new("64 MB of [", repeated(b'[', 64 * 1024 * 1024), Refused(413)),
         Case::new("64 MB of {", repeated(b'{', 64 * 1024 * 1024), Refused(413)),
@@ -86,14 +103,29 @@ fn sizes(key: &str) -> Vec<Case> {
         Case::new("4 MB of blanks", repeated(b' ', LIMIT), Refused(400)),
         Case::new("4 MB of quotes", repeated(b'"', LIMIT), Refused(400)),
         Case::new("4 MB of NUL", repeated(0, LIMIT), Refused(400)),
-        case(key, "4 MB of opening braces in a batch", format!("{{\"batch\":[{}", "[".repeat(LIMIT - 20)), Refused(400)),
-        case(key, "4 MB of escapes", format!("{{\"a\":\"{}\"}}", r"\u0000".repeat(600_000)), Expected::Rejected("too_large")),
+        case(
+            key,
+            "4 MB of opening braces in a batch",
+            format!("{{\"batch\":[{}", "[".repeat(LIMIT - 20)),
+            Refused(400),
+        ),
+        case(
+            key,
+            "4 MB of escapes",
+            format!("{{\"a\":\"{}\"}}", r"\u0000".repeat(600_000)),
+            Expected::Rejected("too_large"),
+        ),
         case(key, "exactly 4 MB", padded(LIMIT), Taken),
         case(key, "4 MB and a byte", padded(LIMIT + 1), Refused(413)),
         case(key, "20,001 events of nothing", batch("0", 20_001), Refused(413)),
         case(key, "2,000,000 events of nothing", batch("0", 2_000_000), Refused(413)),
         case(key, "a context that would fill 150 MB", tie, Refused(413)),
-        case(key, "1,000,000 members of the envelope", format!("{{{}\"batch\":[]}}", "\"a\":1,".repeat(600_000)), Taken),
+        case(
+            key,
+            "1,000,000 members of the envelope",
+            format!("{{{}\"batch\":[]}}", "\"a\":1,".repeat(600_000)),
+            Taken,
+        ),
     ]
 }
 
@@ -107,9 +139,25 @@ fn transfers(key: &str) -> Vec<Case> {
         Case::new("no chunk at all", body(Body::Chunked(Vec::new())), Refused(400)),
         Case::new("60 chunks of 1 MB", body(Body::Chunked(vec![vec![b'['; 1024 * 1024]; 60])), Refused(413)),
         Case::new("chunks without sizes", body(Body::BrokenChunks(good.clone())), Refused(400)),
-        Case::new("a chunk of a huge size", body(Body::BrokenChunks(b"fffffffffffffff\r\n{}".to_vec())), Refused(400)),
-        Case::new("less than was announced", body(Body::CutOff { announced: good.len() + 10, sent: good.clone() }), Refused(400)),
-        Case::new("much less than was announced", body(Body::CutOff { announced: 1 << 40, sent: good }), Refused(400)),
-        Case::new("nothing of what was announced", body(Body::CutOff { announced: 1_000, sent: Vec::new() }), Refused(400)),
+        Case::new(
+            "a chunk of a huge size",
+            body(Body::BrokenChunks(b"fffffffffffffff\r\n{}".to_vec())),
+            Refused(400),
+        ),
+        Case::new(
+            "less than was announced",
+            body(Body::CutOff { announced: good.len() + 10, sent: good.clone() }),
+            Refused(400),
+        ),
+        Case::new(
+            "much less than was announced",
+            body(Body::CutOff { announced: 1 << 40, sent: good }),
+            Refused(400),
+        ),
+        Case::new(
+            "nothing of what was announced",
+            body(Body::CutOff { announced: 1_000, sent: Vec::new() }),
+            Refused(400),
+        ),
     ]
 }

@@ -12,8 +12,22 @@ const SEEDS: [&str; 4] = [
 
 /// What breaks parsers when it stands where it should not.
 const PIECES: [&[u8]; 16] = [
-    b"{", b"}", b"[", b"]", b"\"", b"\\", b",", b":", b"\\ud800", b"\\u0000", b"\0", b"\xff", b"NaN", b"1e999999",
-    b"\"batch\":[", b"null",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b"\"",
+    b"\\",
+    b",",
+    b":",
+    b"\\ud800",
+    b"\\u0000",
+    b"\0",
+    b"\xff",
+    b"NaN",
+    b"1e999999",
+    b"\"batch\":[",
+    b"null",
 ];
 
 pub(crate) fn all() -> Vec<Vec<u8>> {
