@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn values_are_counted_outside_of_strings() {
-        let counts = [("1", 1), ("[1,2,3]", 4), (r#"{"a":[],"b,[{":"c,[{\\\",["}"#, 4), (r#"["\\",",,,"]"#, 3)];
+        let counts =
+            [("1", 1), ("[1,2,3]", 4), (r#"{"a":[],"b,[{":"c,[{\\\",["}"#, 4), (r#"["\\",",,,"]"#, 3)];
         for (json, expected) in counts {
             assert_eq!(values(json), expected, "{json}");
         }

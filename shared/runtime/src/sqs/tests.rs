@@ -147,7 +147,9 @@ fn a_body_that_leaves_no_room_for_its_reason_goes_in_as_a_pointer() {
     assert_eq!(letter_of(&fits, "no").body, fits);
     assert!(!letter::is_pointer(&fits) && !letter::is_pointer(r#"{"v":1,"message":{}}"#));
     let over = fits + "x";
-    assert!(letter::is_pointer(&letter_of(&over, "no").body) && letter::is_pointer(&letter_of("", "no").body));
+    assert!(
+        letter::is_pointer(&letter_of(&over, "no").body) && letter::is_pointer(&letter_of("", "no").body)
+    );
     let pointer: serde_json::Value = serde_json::from_str(&letter_of(&over, "no").body).unwrap();
     assert_eq!(pointer["v"], 1);
     assert_eq!(pointer["too_large"], true);

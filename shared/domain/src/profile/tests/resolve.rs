@@ -105,7 +105,8 @@ fn an_event_with_many_names_takes_no_more_rounds_than_one_with_two() {
     let names: Vec<&str> = std::iter::once("user_id:u").chain(names.iter().map(String::as_str)).collect();
     let event = carrying("1", &names);
     let each: Vec<&[&str]> = names.chunks(1).collect();
-    let stores = [store(&[]), store(&[&["user_id:u"]]), store(&[&["card:9"]]), store(&each), store(&each[1..])];
+    let stores =
+        [store(&[]), store(&[&["user_id:u"]]), store(&[&["card:9"]]), store(&each), store(&each[1..])];
     for store in stores {
         assert!(rounds(&store, &[&event]) <= 3, "{} rows", store.rows.len());
     }
