@@ -11,3 +11,4 @@
 mod template;
 mod openapi;
 mod simulation;
+mod canaries;

@@ -1,4 +1,6 @@
 //! `infra/openapi.yaml` against the specification, the routers and real answers.
+//!
+//! `openapi/schema-3.1.json` is the `OpenAPI` Initiative's own schema of 2022-10-07 (Apache-2.0), unchanged.
 #![cfg(test)]
 
 mod world;

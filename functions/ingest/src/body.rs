@@ -146,6 +146,67 @@ mod tests {
         assert_eq!(door(&inner, "gzip"), Err("too_large"));
     }
 
+    /// A gzip of so many megabytes of blanks, made while it is read.
+    struct Endless {
+        block: Vec<u8>,
+        left: usize,
+        ready: Vec<u8>,
+    }
+
+    impl Endless {
+        fn of_megabytes(left: usize) -> Self {
+            let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+            encoder.write_all(&vec![b' '; 1024 * 1024]).unwrap();
+            encoder.flush().unwrap(); // It ends on a whole byte, and the next one looks back at nothing.
+            Self {
+                block: encoder.get_ref().clone(),
+                left,
+                ready: vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 0xff],
+            }
+        }
+    }
+
+    impl Read for Endless {
+        fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+            if self.ready.is_empty() && self.left > 0 {
+                self.left -= 1;
+                self.ready = self.block.clone();
+            }
+            let read = self.ready.len().min(into.len());
+            into[..read].copy_from_slice(&self.ready[..read]);
+            self.ready.drain(..read);
+            Ok(read)
+        }
+    }
+
+    /// Counts what is read through it.
+    struct Counted<'a, R>(R, &'a mut usize);
+
+    impl<R: Read> Read for Counted<'_, R> {
+        fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+            let read = self.0.read(into)?;
+            *self.1 += read;
+            Ok(read)
+        }
+    }
+
+    #[test]
+    fn of_ten_gigabytes_no_more_than_the_limit_is_unpacked_or_read() {
+        let (mut packed, mut unpacked) = (0, 0);
+        let bomb = Counted(Endless::of_megabytes(10 * 1024), &mut packed);
+        let refused = bounded(Counted(MultiGzDecoder::new(bomb), &mut unpacked), 10_000_000);
+        assert_eq!(refused.map_err(|refusal| refusal.code()), Err("too_large"));
+        assert!(unpacked <= LIMIT + 1, "{unpacked}");
+        assert!(packed < 64 * 1024, "{packed}");
+        // What is counted is a real gzip: a small one of its kind is read whole.
+        let mut small = Vec::new();
+        Endless::of_megabytes(2).read_to_end(&mut small).unwrap();
+        small.extend([3, 0]); // The last block, an empty one; the sum is not looked at before it.
+        let mut whole = Vec::new();
+        let _ = MultiGzDecoder::new(small.as_slice()).read_to_end(&mut whole);
+        assert_eq!(whole, vec![b' '; 2 * 1024 * 1024]);
+    }
+
     #[test]
     fn four_megabytes_pass_and_a_byte_more_does_not() {
         let whole = vec![b' '; LIMIT];

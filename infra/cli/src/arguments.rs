@@ -68,11 +68,14 @@ pub(crate) struct Local {
     pub(crate) json: bool,
 }
 
+/// The folder of a platform, unless another is named.
+pub(crate) const DATA: &str = ".local";
+
 /// Which platform a command speaks to.
 #[derive(Debug, Args)]
 pub(crate) struct Target {
     /// The folder of a running `tributary local`, which says its URL and keys.
-    #[arg(long, default_value = ".local")]
+    #[arg(long, default_value = DATA)]
     pub(crate) data: PathBuf,
     /// The platform's URL, instead of the one that the folder names.
     #[arg(long)]

@@ -23,7 +23,7 @@ use crate::output::Failed;
 
 /// The form of the resources that this build reads.
 const FORM: u32 = 1;
-/// As CloudFormation allows.
+/// As `CloudFormation` allows.
 const NAME_LENGTH_MAX: usize = 128;
 
 pub(crate) struct Stack {
@@ -101,7 +101,8 @@ impl Stack {
         if !is_stack_name(name) {
             return Err(StackError::Name(name.to_owned()).into());
         }
-        let region = config.region().map(ToString::to_string).ok_or(StackError::NoRegion)?;
+        let region = config.region().map(ToString::to_string).filter(|region| !region.is_empty());
+        let region = region.ok_or(StackError::NoRegion)?;
         signed_in(&config).await?;
         let parameters = Parameters::new(ssm::client(&config, None));
         let place = parameter(name, "resources");

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use crate::deployed::Stack;
 use crate::operate::arguments::Place;
-use crate::output::{Failed, line};
+use crate::output::{Failed, line, lines};
 use letter::Letter;
 pub(crate) use shelf::{LocalShelf, Shelf, SqsShelf};
 
@@ -95,7 +95,7 @@ pub(crate) async fn run(place: &Place, order: Order) -> Result<(), Failed> {
     if place.json {
         line(&answer.to_string());
     } else {
-        shown::lines(order.what, &answer).iter().for_each(|text| line(text));
+        lines(&shown::lines(order.what, &answer));
     }
     check(&order, &answer)
 }
@@ -170,7 +170,9 @@ async fn look<S: Shelf>(shelf: &S, filter: &Filter, max: usize) -> Result<Looked
         match shelf.take().await {
             Ok(taken) => {
                 let new = held.new_of(taken);
-                new.iter().for_each(|taken| held.keep(taken));
+                for taken in &new {
+                    held.keep(taken);
+                }
                 letters
                     .extend(new.into_iter().map(|taken| taken.letter).filter(|letter| filter.means(letter)));
             }

@@ -22,7 +22,7 @@ use ssm::Parameters;
 use crate::deployed::Stack;
 use crate::operate::arguments::Init;
 use crate::operate::{RATE, signing_key_id};
-use crate::output::{Failed, line};
+use crate::output::{Failed, line, lines};
 
 #[derive(Debug, thiserror::Error)]
 enum InitError {
@@ -116,7 +116,7 @@ pub(crate) async fn run(options: Init) -> Result<(), Failed> {
             line("{}");
         }
     } else {
-        told(&stack, &setup, &done).iter().for_each(|text| line(text));
+        lines(&told(&stack, &setup, &done));
     }
     Ok(())
 }
@@ -155,17 +155,16 @@ impl<C: Clock, E: Entropy> Setup<'_, C, E> {
 
     async fn make_signing_keys(&self) -> Result<Step, Failed> {
         let name = &self.signing_keys;
-        let found = match self.parameters.find(name).await? {
-            Some(found) => found,
-            None => {
-                let secret = [self.chance.bytes(), self.chance.bytes()];
-                let keys = SigningKeys::make(&signing_key_id(&self.chance), secret)?;
-                if self.parameters.create(name, &keys.reveal(), self.kms_key).await? {
-                    return Ok(Step::Made);
-                }
-                self.parameters.find(name).await?.ok_or_else(|| InitError::Fickle(name.clone()))?
+        let mut found = self.parameters.find(name).await?;
+        if found.is_none() {
+            let secret = [self.chance.bytes(), self.chance.bytes()];
+            let keys = SigningKeys::make(&signing_key_id(&self.chance), secret)?;
+            if self.parameters.create(name, &keys.reveal(), self.kms_key).await? {
+                return Ok(Step::Made);
             }
-        };
+            found = self.parameters.find(name).await?;
+        }
+        let found = found.ok_or_else(|| InitError::Fickle(name.clone()))?;
         let broken = |cause| InitError::BrokenSigningKeys(name.clone(), cause);
         SigningKeys::parse(found.expose().trim()).map_err(broken)?;
         Ok(Step::Kept)

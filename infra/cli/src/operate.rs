@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::deployed::Stack;
-use crate::output::{Failed, line};
+use crate::output::{Failed, line, lines};
 use arguments::Place;
 
 /// The tool of a running platform that carries an order out.
@@ -114,7 +114,7 @@ pub(crate) enum Refused {
     UnknownWorkspace(WorkspaceId),
     #[error("workspace `{1}` has no source `{0}`; `tributary source list` names those that are there")]
     UnknownSource(SourceId, WorkspaceId),
-    #[error("`{0}` is no region with phone numbers of its own: write two capitals, such as RU or DE")]
+    #[error("`{0}` is no region with phone numbers of its own: write two letters, such as RU or DE")]
     PhoneRegion(String),
     #[error(
         "`{0}` is no origin: write scheme and host as browsers send them, such as https://shop.example or \
@@ -161,7 +161,7 @@ pub(crate) async fn run(place: &Place, order: Order) -> Result<(), Failed> {
     if place.json {
         line(&answer.to_string());
     } else {
-        shown::lines(&order, &answer).iter().for_each(|text| line(text));
+        lines(&shown::lines(&order, &answer, &place.options()));
     }
     Ok(())
 }
@@ -314,7 +314,7 @@ impl Settings {
         let region = match &self.phone_region {
             Change::Keep => known.region,
             Change::Clear => None,
-            Change::Set(code) if phone::is_region(code) => Some(code.clone()),
+            Change::Set(code) if phone::is_region(code) => Some(code.to_ascii_uppercase()),
             Change::Set(code) => return Err(Refused::PhoneRegion(code.clone())),
         };
         let origins = match &self.origins {
@@ -400,4 +400,4 @@ fn grant_shape(grant: &Grant) -> serde_json::Map<String, Value> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

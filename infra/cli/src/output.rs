@@ -12,6 +12,12 @@ pub(crate) fn line(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
+pub(crate) fn lines(texts: &[String]) {
+    for text in texts {
+        line(text);
+    }
+}
+
 pub(crate) fn error(failed: &Failed) {
     let text = runtime::failure::chain(failed.as_ref());
     let _ = writeln!(std::io::stderr().lock(), "tributary: {text}");

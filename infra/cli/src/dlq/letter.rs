@@ -15,6 +15,7 @@ const KILLED: &str = "killed";
 /// Different reasons that a list has room for.
 const REASONS_MAX: usize = 50;
 
+#[derive(Clone)]
 pub(crate) struct Letter {
     pub(super) id: String,
     pub(super) body: String,

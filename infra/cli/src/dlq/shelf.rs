@@ -61,7 +61,9 @@ impl Held {
         self.is_empty = taken.is_empty();
         let (new, again): (Vec<_>, Vec<_>) =
             taken.into_iter().partition(|taken| self.seen.insert(taken.letter.id.clone()));
-        again.iter().for_each(|taken| self.keep(taken));
+        for taken in &again {
+            self.keep(taken);
+        }
         self.idle = if new.is_empty() { self.idle + 1 } else { 0 };
         new
     }

@@ -42,18 +42,16 @@ fn letter(letter: &Value) -> Vec<String> {
         format!("  receives {}", of("receives")),
         format!("  trace    {}", of("trace")),
     ];
-    lines.push(match letter.get("unreadable").and_then(Value::as_str) {
-        Some(why) => format!("  body     {} bytes, not to be read: {why}", of("bytes")),
-        None => {
+    let unreadable = letter.get("unreadable").and_then(Value::as_str);
+    let inside = unreadable.map_or_else(
+        || {
             let sources: Vec<&str> = items(letter, "sources").filter_map(Value::as_str).collect();
             let (events, sources) = (of("events"), sources.join(", "));
-            format!(
-                "  body     {} bytes, events: {events}, of {sources} in workspace {}",
-                of("bytes"),
-                of("workspace")
-            )
-        }
-    });
+            format!("events: {events}, of {sources} in workspace {}", of("workspace"))
+        },
+        |why| format!("not to be read: {why}"),
+    );
+    lines.push(format!("  body     {} bytes, {inside}", of("bytes")));
     if let Some(body) = letter.get("body").and_then(Value::as_str) {
         lines.push(format!("  {body}"));
     }
@@ -72,7 +70,7 @@ fn redriven(queue: &Value) -> Vec<String> {
     note("copied", "sent back and not deleted: the copies change nothing, redrive them again");
     note("came_back", "came back at once: their cause is not mended, see `tributary dlq list`");
     note("without_body", "left: their records were too large or empty, so that nothing can go back");
-    note("left", "left as not meant");
+    note("left", "left: not meant, or beyond --max");
     lines
 }
 

@@ -7,7 +7,7 @@ use domain::workspace::{SourceId, WorkspaceId};
 use ports::definitions::Scope;
 
 use super::{Change, Granted, Order, Settings};
-use crate::arguments::Target;
+use crate::arguments::{DATA, Target};
 
 /// A deployed stack, or the `tributary local` that runs on this machine.
 #[derive(Debug, Args)]
@@ -23,6 +23,19 @@ pub(crate) struct Place {
     /// Prints JSON, for scripts.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+impl Place {
+    /// The options by which another command gets to the same place.
+    pub(super) fn options(&self) -> String {
+        let Self { stack, region, target, .. } = self;
+        let Some(stack) = stack else {
+            let data = target.data.display().to_string();
+            return if data == DATA { String::new() } else { format!(" --data {data}") };
+        };
+        let region = region.as_ref().map(|region| format!(" --region {region}"));
+        format!(" --stack {stack}{}", region.unwrap_or_default())
+    }
 }
 
 /// Whose it is.

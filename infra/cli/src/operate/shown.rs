@@ -4,18 +4,22 @@ use serde_json::Value;
 
 use super::Order;
 
-pub(super) fn lines(order: &Order, answer: &Value) -> Vec<String> {
+/// `place` are the options that the next command takes to get to the same place.
+pub(super) fn lines(order: &Order, answer: &Value, place: &str) -> Vec<String> {
     let of = |name: &str| text(answer.get(name));
     match order {
         Order::CreateWorkspace { .. } => vec![
             format!("Created workspace `{}`.", of("workspace")),
-            format!("It has no source yet: tributary source create NAME --workspace {}", of("workspace")),
+            format!(
+                "It has no source yet: tributary source create NAME --workspace {}{place}",
+                of("workspace")
+            ),
         ],
         Order::ListWorkspaces => list(answer, "workspaces").map(|name| text(Some(name))).collect(),
         Order::CreateSource { .. } => {
             let source = answer.get("source").map(source).unwrap_or_default();
             let name = text(answer.get("source").and_then(|source| source.get("source")));
-            let next = format!("tributary key create --source {name} --workspace {}", of("workspace"));
+            let next = format!("tributary key create --source {name} --workspace {}{place}", of("workspace"));
             vec![format!("Created {source}"), format!("It has no key yet: {next}")]
         }
         Order::ChangeSource { .. } => {
@@ -26,7 +30,7 @@ pub(super) fn lines(order: &Order, answer: &Value) -> Vec<String> {
             or_none(list(answer, "sources").map(source).collect(), "There is no source yet.")
         }
         Order::CreateKey { .. } => made(answer),
-        Order::RotateKey { .. } => rotated(answer),
+        Order::RotateKey { .. } => rotated(answer, place),
         Order::RevokeKey { .. } => {
             vec![format!("Revoked key `{}`: it opens nothing from within a minute on.", of("id"))]
         }
@@ -49,14 +53,17 @@ fn made(answer: &Value) -> Vec<String> {
     ]
 }
 
-fn rotated(answer: &Value) -> Vec<String> {
+fn rotated(answer: &Value, place: &str) -> Vec<String> {
     let mut lines = made(answer);
     let old = answer.get("old");
     let id = text(old.and_then(|old| old.get("id")));
     let ends = old.and_then(|old| old.get("ends")).and_then(Value::as_str);
+    let owner = format!(" --workspace {}", text(answer.get("workspace")));
     lines.push(match ends {
         Some(ends) => format!("The old key `{id}` goes on to open until {ends}."),
-        None => format!("The old key `{id}` goes on to open until it is revoked: tributary key revoke {id}"),
+        None => format!(
+            "The old key `{id}` goes on to open until it is revoked: tributary key revoke {id}{owner}{place}"
+        ),
     });
     lines
 }

@@ -98,7 +98,7 @@ fn a_gzip_of_ten_gigabytes_is_refused_and_fills_no_memory() {
     let good = serde_json::json!({ "userId": "after", "event": "Good" });
     assert_eq!(world.platform.post("/v1/track", &good).status, 200);
     world.platform.settle();
-    assert_eq!(world.platform.look_up("after").unwrap()["counters"]["total"], 1);
+    assert_eq!(world.platform.look_up("after")["counters"]["total"], 1);
     let Some((start, peak)) = start.zip(world.platform.memory("VmHWM")) else { return };
     let growth = peak.saturating_sub(start);
     println!("memory grew from {start} to {peak} bytes at its peak, by {growth}");

@@ -43,6 +43,8 @@ impl Platform {
             .arg(data)
             .args(["--port", "0", "--json"])
             .env("LOG_LEVEL", log_level)
+            // What memory an allocator holds for each thread must not depend on the machine.
+            .env("TOKIO_WORKER_THREADS", "2")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -70,8 +72,8 @@ impl Platform {
     }
 
     /// The profile of a user id, as the platform's own admin key sees it.
-    pub(crate) fn look_up(&self, user_id: &str) -> Option<Value> {
-        self.look_up_as(&self.admin_key, user_id)
+    pub(crate) fn look_up(&self, user_id: &str) -> Value {
+        self.look_up_as(&self.admin_key, user_id).unwrap()
     }
 
     /// The profile of a user id in the workspace of a key, if there is one.

@@ -123,7 +123,7 @@ impl World {
     fn check_counted(&self) {
         self.platform.settle();
         for (user, expected) in [(AFTER, self.after), (BESIDE, self.beside)] {
-            let found = self.platform.look_up(user);
+            let found = self.platform.look_up_as(&self.platform.admin_key, user);
             let counted = found.map_or(0, |profile| profile["counters"]["total"].as_u64().unwrap());
             assert_eq!(counted, expected, "good events {user} hostile ones");
         }

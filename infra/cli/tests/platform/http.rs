@@ -129,7 +129,7 @@ impl Body {
         match self {
             Self::Whole(body) => stream.write_all(body),
             Self::Repeated { byte, times } => {
-                let piece = [*byte; PIECE];
+                let piece = vec![*byte; PIECE];
                 for from in (0..*times).step_by(PIECE) {
                     stream.write_all(&piece[..PIECE.min(times - from)])?;
                 }

@@ -16,6 +16,7 @@ mod child;
 mod http;
 mod workspaces;
 mod routes;
+mod operator;
 mod hostile;
 mod bomb;
 mod canaries;

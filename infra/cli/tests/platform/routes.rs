@@ -413,6 +413,11 @@ fn paths_of(parts: &str, prefix: &str) -> Vec<String> {
 
 #[test]
 fn the_table_has_every_route_that_the_routers_have() {
+    let new = routes_of(r#"    ["new" | "n", id] | ["x"] => (Self::New { id }, "PUT"),"#, "/v1");
+    assert_eq!(
+        new.into_iter().map(|(method, path)| format!("{method} {path}")).collect::<Vec<_>>(),
+        ["PUT /v1/n/{}", "PUT /v1/new/{}", "PUT /v1/x"]
+    );
     let routers = [(INGEST_ROUTER, "/v1", 20), (API_ROUTER, "", 6)];
     let rows: Vec<Row> = ingest_rows().into_iter().chain(api_rows("a", "b")).collect();
     let rows: BTreeSet<_> = rows.iter().map(|row| (row.method.to_owned(), row.route.to_owned())).collect();

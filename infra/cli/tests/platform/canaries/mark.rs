@@ -12,7 +12,8 @@ const IN_BASE64: [&str; 3] = ["Y2FuYXJ5", "NhbmFye", "jYW5hcn"];
 const IN_HEX: &str = "63616e617279";
 /// Norwegian numbers of one exchange; three digits tell them apart.
 const PHONES: &str = "+4790017";
-const PHONES_MAX: usize = 1_000;
+const PHONES_MAX: usize = 999;
+const COMMON: &str = "the phone of a good event";
 
 const PLANTED: &str = "the planted leak";
 const KNOWN: &str = "a person's address";
@@ -51,12 +52,17 @@ impl Canaries {
         format!("{PHONES}{number:03}")
     }
 
+    /// The one number of all good events.
+    pub(crate) fn common_phone() -> String {
+        format!("{PHONES}{PHONES_MAX:03}")
+    }
+
     /// The name of the source that is logged on purpose.
     pub(crate) fn planted(&mut self) -> String {
         self.word(PLANTED)
     }
 
-    pub(crate) fn only_planted(&self) -> Leaks {
+    pub(crate) fn only_planted() -> Leaks {
         Leaks::from([PLANTED.to_owned()])
     }
 
@@ -76,11 +82,12 @@ impl Canaries {
             leaks.insert(self.place(&small[place + WORD.len()..]));
         }
         let digits = Digits::of(&small);
-        for (number, place) in self.phones.iter().enumerate() {
+        let common = (PHONES_MAX, COMMON.to_owned());
+        for (number, place) in self.phones.iter().cloned().enumerate().chain([common]) {
             if digits.has(&format!("{}{number:03}", &PHONES[1..]))
                 || digits.has_national(&PHONES[3..], number)
             {
-                leaks.insert(place.clone());
+                leaks.insert(place);
             }
         }
         let mut search = |found: bool, what: &str| {

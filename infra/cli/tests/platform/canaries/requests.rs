@@ -64,6 +64,10 @@ pub(crate) fn all(platform: &Platform, defined: &Defined, canaries: &mut Canarie
             }
         }
     }
+    for (path, shown) in [("/v1/batch", &write), ("/v1/profiles", &admin)] {
+        let body = canaries.mail(format!("a body to {path} that is too large")).repeat(250_000);
+        requests.push(marked("POST", path, Body::Whole(body.into_bytes()), shown, canaries));
+    }
     let known = json!({ "userId": "known", "traits": { "email": canaries.known() } });
     requests.push(Request::post("/v1/identify", known.to_string()).basic(&platform.write_key));
     requests
@@ -223,7 +227,7 @@ fn good(kind: &str, path: &str, canaries: &mut Canaries) -> Value {
             canaries.word(at("a property's name")): [canaries.mail(at("a list"))],
         },
         "traits": {
-            "email": canaries.mail(at("the address")), "phone": "+4790017999",
+            "email": canaries.mail(at("the address")), "phone": Canaries::common_phone(),
             "name": canaries.name(at("the name")),
             "address": { "street": canaries.name(at("the street")) },
             canaries.word(at("a trait's name")): canaries.word(at("a trait")),
