@@ -321,7 +321,7 @@ where
         };
         let mut saves = Vec::new();
         for (side, profile) in &built {
-            saves.push(self.save_side(workspace, before, *side, profile, &record)?);
+            saves.push(self.save_side(workspace, before, *side, profile, &record));
         }
         for (id, stored, profile) in &before.between {
             let mut absorbed = profile.family.absorbed.clone();
@@ -345,7 +345,7 @@ where
         side: Side,
         profile: &Profile,
         record: &TakenApart,
-    ) -> Result<Save, Failure> {
+    ) -> Save {
         let seen = match side {
             Side::Stays => Some(before.root.1.version),
             Side::Leaves => before.left.as_ref().map(|(stored, _)| stored.version),
@@ -358,7 +358,7 @@ where
             claims.push(Claim { key: self.key.identifier(workspace, cut), seen, row });
         }
         let with = vec![lineage::taken_apart(record)];
-        Ok(Save { id: before.id(side), seen, next: self.stored(seen, profile), claims, with })
+        Save { id: before.id(side), seen, next: self.stored(seen, profile), claims, with }
     }
 
     fn rest<'a>(&'a self, workspace: &'a WorkspaceId, before: &Before, side: Side) -> Rest<'a> {

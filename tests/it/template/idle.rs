@@ -118,7 +118,6 @@ fn idle(template: &Template) -> Vec<Line> {
             | "AWS::SQS::Queue"
             | "AWS::SSM::Parameter"
             | "AWS::Logs::LogGroup"
-            | "AWS::SSM::Parameter"
             | "AWS::Lambda::Url"
             | "AWS::ApiGatewayV2::Api"
             | "AWS::ApiGatewayV2::Integration"

@@ -42,7 +42,7 @@ pub(crate) async fn by_identifier<P: People>(
         match root(people, workspace, owner).await? {
             Way::End(found) if found.profile.standing == Standing::Erased => return Err(nobody()),
             // A row is believed only if the profile, read after it, agrees.
-            Way::End(found) if holds(&found.profile, identifier, generation) => return Ok(found),
+            Way::End(found) if holds(&found.profile, identifier, generation) => return Ok(*found),
             Way::End(_) | Way::Nowhere | Way::Changing => (),
         }
     }
@@ -58,7 +58,7 @@ pub(crate) async fn by_id<P: People>(
 ) -> Result<Found, Problem> {
     for _ in 0..ATTEMPTS_MAX {
         match root(people, workspace, id).await? {
-            Way::End(found) if found.profile.standing == Standing::Live => return Ok(found),
+            Way::End(found) if found.profile.standing == Standing::Live => return Ok(*found),
             Way::End(_) | Way::Nowhere => return Err(nobody()),
             Way::Changing => (),
         }
@@ -68,7 +68,7 @@ pub(crate) async fn by_id<P: People>(
 
 /// Where following a profile to the one that took it in leads.
 enum Way {
-    End(Found),
+    End(Box<Found>),
     /// There is no such profile.
     Nowhere,
     /// The end does not list the beginning: somebody is changing them.
@@ -84,7 +84,7 @@ async fn root<P: People>(people: &P, workspace: &WorkspaceId, id: ProfileId) -> 
         match found.profile.family.absorbed_into {
             Some(further) => next = further,
             None if next == id || found.profile.family.absorbed.contains_key(&id) => {
-                return Ok(Way::End(found));
+                return Ok(Way::End(Box::new(found)));
             }
             None => break,
         }

@@ -27,6 +27,7 @@ pub enum Side {
 impl Side {
     pub const BOTH: [Self; 2] = [Self::Stays, Self::Leaves];
 
+    #[must_use]
     pub const fn other(self) -> Self {
         match self {
             Self::Stays => Self::Leaves,
