@@ -138,8 +138,8 @@ where
         Ok((message, workspace))
     }
 
-    /// Folds a slice at once. What panics there is done again record by
-    /// record, so that it harms only its own.
+    /// Folds a slice at once. What panics there, or meets a profile that cannot
+    /// be read, is done again record by record, so that it harms only its own.
     async fn fold_slice(
         &self,
         workspace: &Workspace,
@@ -147,7 +147,11 @@ where
         until: Timestamp,
         counts: &mut Counts,
     ) -> Vec<Outcome> {
-        if let Ok(outcomes) = guard(async { Ok(self.fold(workspace, slice, until, counts).await) }).await {
+        let together = guard(async { Ok(self.fold(workspace, slice, until, counts).await) }).await;
+        let is_spoilt = |(_, outcome): &Outcome| matches!(outcome, Err(Failure::Reject(_)));
+        if let Ok(outcomes) = together
+            && !outcomes.iter().any(is_spoilt)
+        {
             return outcomes;
         }
         let mut outcomes = Vec::new();

@@ -42,6 +42,8 @@ enum Refusal {
     Advance,
     #[error("`{0}` has to be a whole number")]
     Number(&'static str),
+    #[error("the tools are for programs: a page in a browser may not use them")]
+    Browser,
     #[error("the body has to be {{\"id\": text}} with a message id or a trace")]
     Id,
 }
@@ -68,6 +70,10 @@ impl Tools {
     }
 
     async fn use_tool(&self, tool: &str, request: &ApiGatewayV2httpRequest) -> Result<Value, Failed> {
+        // Browsers let any site post to this machine, and say which site it was.
+        if request.headers.contains_key(http::header::ORIGIN) {
+            return Err(Refusal::Browser.into());
+        }
         let body = request.body.as_deref().unwrap_or_default();
         match tool {
             "status" => self.status().await,

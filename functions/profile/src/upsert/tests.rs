@@ -104,6 +104,23 @@ async fn what_there_was_time_for_is_done_and_the_rest_ends_with_later_batches() 
     assert_eq!(people.tables().profiles.len(), 3 * SLICE_PEOPLE);
 }
 
+#[tokio::test]
+async fn a_profile_that_cannot_be_read_rejects_its_own_record_alone() {
+    let people = MemoryPeople::default();
+    let stage = stage(&people);
+    assert_eq!(upsert(&stage, &[body(1, "m-1")], NEVER).await, [true]);
+    people.alter(|tables| {
+        for stored in tables.profiles.values_mut() {
+            stored.body = vec![0];
+        }
+    });
+    let bodies = [body(2, "m-2"), body(1, "m-3"), body(3, "m-4")];
+    let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
+    let verdicts = stage.upsert(&bodies, NEVER).await;
+    assert!(matches!(verdicts.as_slice(), [Ok(()), Err(Failure::Reject(_)), Ok(())]), "{verdicts:?}");
+    assert_eq!(people.tables().profiles.len(), 3);
+}
+
 /// Whole slices, then one that the time cut, then nothing.
 fn in_order(done: &[bool]) -> bool {
     let share = |slice: &[bool]| (slice.contains(&true), slice.contains(&false));

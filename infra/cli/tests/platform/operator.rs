@@ -93,6 +93,15 @@ fn a_workspace_is_set_up_and_its_keys_are_rotated_without_a_gap() {
     assert!(several.contains("say which workspace with --workspace; there are: local, shop"), "{several}");
 }
 
+#[test]
+fn a_page_in_a_browser_moves_no_clock() {
+    let world = World::new();
+    let post = Request::post("/_local/clock", json!({ "advance_seconds": 60 }).to_string());
+    let answer = world.platform.ask(&post.header("origin", "https://evil.example"));
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert!(answer.text().contains("browser"), "{}", answer.text());
+}
+
 /// A page in a browser on this machine reaches the tools too.
 #[test]
 fn without_the_admin_key_of_the_folder_nothing_is_defined_or_shown() {
