@@ -27,7 +27,8 @@ impl<P: People, C: Clock, E: Entropy> Writer<P, C, E> {
                 sent.push(tie.mark());
             }
         }
-        if sent.is_empty() {
+        // With nothing to send there is still a profile to take from the index.
+        if sent.is_empty() && !profile.outbox.is_empty() {
             return Err(Unavailable::new("carrying out an outbox", Unowned));
         }
         let mut next = profile.clone();

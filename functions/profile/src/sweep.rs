@@ -9,7 +9,7 @@ use domain::time::Timestamp;
 use domain::workspace::WorkspaceId;
 use ports::people::{Save, SaveError, StoredProfile};
 use ports::{Clock, Entropy, People};
-use runtime::failure::Failure;
+use runtime::failure::{Failure, chain};
 
 use crate::load;
 use crate::stage::Writer;
@@ -41,6 +41,7 @@ impl<P: People, C: Clock, E: Entropy> Writer<P, C, E> {
                     Ok(resent) => swept.resent += usize::from(resent),
                     Err(cause) => {
                         swept.failed += 1;
+                        let cause = chain(cause.cause());
                         tracing::warn!(profile.id = %id, "Could not carry out the outbox of profile `{id}`: {cause}.");
                     }
                 }

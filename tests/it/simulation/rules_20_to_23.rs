@@ -62,6 +62,17 @@ fn rule_20_a_profile_that_no_build_here_can_read_makes_room_for_the_others() {
     assert_eq!(sweep(&store, |_| Fault::None).due, 0, "it is looked at again later");
 }
 
+#[test]
+fn rule_20_who_is_due_with_nothing_to_send_is_taken_from_the_index() {
+    let store = prepared();
+    let due = store.clock.now();
+    store.people.alter(|tables| tables.profiles.values_mut().for_each(|stored| stored.due = Some(due)));
+    let people = store.tables().profiles.len();
+    assert_eq!(sweep(&store, |_| Fault::None), Swept { due: people, resent: people, failed: 0 });
+    assert_eq!(sweep(&store, |_| Fault::None), Swept::default());
+    assert!(store.tables().profiles.values().all(|stored| stored.due.is_none()));
+}
+
 /// A sweep over an index and a store that meet these faults.
 fn sweep(store: &Store, choose: impl FnMut(&'static str) -> Fault + Send + 'static) -> Swept {
     let people = Faulty::new(store.people.clone(), choose);
