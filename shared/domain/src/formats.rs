@@ -66,6 +66,29 @@ fn a_timeline_page_of_format_1_is_still_read() {
     assert_eq!(page::read_timeline(kept).unwrap(), events());
 }
 
+/// Events whose payloads repeat what a page of format 2 writes once: their
+/// times and ids, a UUID of the person and one in capitals.
+fn repeating() -> Vec<Event> {
+    let at = Timestamp::from_millis(1_700_000_000_000);
+    let person = "0e7a9e3c-0000-4000-8000-00000000000a";
+    let message_id = format!("ajs-next-{}-{person}", at.millis());
+    let payload = json!({"type": "track", "timestamp": at.rfc3339(), "messageId": message_id,
+        "anonymousId": person, "context": {"device": {"id": person.to_uppercase()}}, "sign": "\u{4}"})
+    .to_string();
+    let anonymous = Identifier::parse("anonymous_id", person, None).unwrap();
+    let repeating = Event { message_id, payload, identifiers: vec![anonymous], ..event() };
+    let kept = Event { message_id: "\u{4}".to_owned(), payload: "{\u{1}}".to_owned(), ..event() };
+    [events(), vec![repeating, kept]].concat()
+}
+
+#[test]
+fn a_timeline_page_of_format_2_is_still_read() {
+    let kept = include_bytes!("../../../events/profile/timeline-page-v2.bin");
+    let mut expected = repeating();
+    expected.sort_by(|a, b| (a.event_time, &a.message_id).cmp(&(b.event_time, &b.message_id)));
+    assert_eq!(page::read_timeline(kept).unwrap(), expected);
+}
+
 #[test]
 fn a_ledger_page_of_format_1_is_still_read() {
     let kept = include_bytes!("../../../events/profile/ledger-page-v1.bin");
@@ -106,4 +129,12 @@ fn what_a_newer_build_wrote_waits_for_one_that_knows_it() {
         newer[0] = 2;
         assert!(matches!(page::read_tie(&newer), Err(Corrupt::Newer(2))));
     }
+}
+
+#[test]
+fn a_page_that_a_newer_build_wrote_waits_for_one_that_knows_it() {
+    let mut newer = include_bytes!("../../../events/profile/timeline-page-v2.bin").to_vec();
+    newer[0] = 3;
+    assert_eq!(page::read_timeline(&newer), Err(Corrupt::Newer(3)));
+    assert_eq!(page::read_timeline(&[1]), Err(Corrupt::Bytes));
 }

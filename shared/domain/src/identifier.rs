@@ -61,7 +61,8 @@ impl Identifier {
         Self::checked(kind.to_owned(), value)
     }
 
-    fn checked(kind: String, value: String) -> Result<Self, InvalidIdentifier> {
+    /// An identifier that was normalised when it was written down.
+    pub(crate) fn checked(kind: String, value: String) -> Result<Self, InvalidIdentifier> {
         let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         if kind.is_empty() || kind.len() > KIND_LENGTH_MAX || !kind.bytes().all(safe) {
             return Err(InvalidIdentifier::Kind);

@@ -13,6 +13,8 @@ pub mod fold;
 pub mod group;
 pub mod page;
 pub mod stored;
+mod dictionary;
+mod words;
 pub mod packed;
 pub mod resolve;
 pub mod merge;

@@ -1,15 +1,20 @@
 //! The profile item as bytes: one packed attribute.
 //!
-//! An update is billed for the whole item in steps of 1 KB, so what repeats
-//! (stamps, sources) stands in tables, times are relative to the oldest, and
-//! hashes are fixed at eight bytes. The first byte is the version of the
-//! format; a build reads its own and the one before.
+//! An update is billed for the whole item in steps of 1 KB. So what repeats
+//! stands in [`tables`] and is named by its place, and the rest, mostly words
+//! that many profiles share, is squeezed with a [dictionary](super::dictionary).
+//! The first byte is the version of the format; a build reads its own and the
+//! one before.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod first;
+mod tables;
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::counters::{Count, Counters, Money};
+use super::dictionary::{self, UNPACKED_MAX};
 use super::ledger::{Entry, Ledger};
 use super::outbox::{Outbox, Tie};
 use super::stamp::Stamp;
@@ -20,10 +25,11 @@ use crate::identifier::Identifier;
 use crate::key::{EventName, ProfileId};
 use crate::time::Timestamp;
 use crate::workspace::SourceId;
+use tables::{Place, Rows, Stamped, Tables};
 
-/// The format of pages, ties and groups.
+/// The format of ledger pages, ties and groups.
 pub const VERSION: u8 = 1;
-/// The format of a profile item. Format 1 knew no merges; it is still read.
+/// The format of a profile item. Format 1 is still read.
 pub const PROFILE_VERSION: u8 = 2;
 
 /// Stored bytes that this build cannot read.
@@ -40,12 +46,13 @@ pub enum Corrupt {
 
 /// Puts the version in front of a packed value.
 pub(super) fn encode(value: &impl Serialize) -> Vec<u8> {
-    encode_as(VERSION, value)
+    append(vec![VERSION], value)
 }
 
-fn encode_as(version: u8, value: &impl Serialize) -> Vec<u8> {
+/// Appends a packed value.
+pub(super) fn append(to: Vec<u8>, value: &impl Serialize) -> Vec<u8> {
     #[expect(clippy::expect_used, reason = "plain types are serialised into memory; it cannot fail")]
-    let bytes = postcard::to_extend(value, vec![version]).expect("plain data");
+    let bytes = postcard::to_extend(value, to).expect("plain data");
     bytes
 }
 
@@ -53,66 +60,52 @@ fn encode_as(version: u8, value: &impl Serialize) -> Vec<u8> {
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Corrupt> {
     match bytes.split_first() {
         None => Err(Corrupt::Bytes),
-        Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(|_| Corrupt::Bytes),
+        Some((&VERSION, rest)) => whole(rest),
         Some((&newer, _)) if newer > VERSION => Err(Corrupt::Newer(newer)),
         Some((&older, _)) => Err(Corrupt::Older(older)),
     }
 }
 
-/// Reads a profile item of this format or the one before.
-fn decode_profile(bytes: &[u8]) -> Result<(PackedProfile, PackedFamily), Corrupt> {
-    match bytes.split_first() {
-        None => Err(Corrupt::Bytes),
-        Some((&PROFILE_VERSION, rest)) => postcard::from_bytes(rest).map_err(|_| Corrupt::Bytes),
-        Some((&1, rest)) => {
-            let packed = postcard::from_bytes(rest).map_err(|_| Corrupt::Bytes)?;
-            Ok((packed, PackedFamily::default()))
-        }
-        Some((&newer, _)) if newer > PROFILE_VERSION => Err(Corrupt::Newer(newer)),
-        Some((&older, _)) => Err(Corrupt::Older(older)),
+/// Reads a packed value that is all there is.
+pub(super) fn whole<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Corrupt> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Ok(value),
+        Ok(_) | Err(_) => Err(Corrupt::Bytes),
     }
 }
 
+/// A profile behind its tables. The ledger's entries are the first rows of
+/// both tables, so that only their number stands here.
 #[derive(Serialize, Deserialize)]
-struct PackedProfile {
+struct Packed {
+    ledger: u32,
+    spilled_to: Option<Place>,
     erased: bool,
-    /// All times are relative to this one.
-    base: i64,
+    epoch: u32,
+    seed: Option<Place>,
+    ties: Vec<Place>,
     sources: Vec<SourceId>,
-    identifiers: Vec<(Identifier, u32)>,
-    traits: PackedTraits,
-    groups: Vec<String>,
     kinds: Vec<(u8, PackedCount)>,
-    names: Vec<(String, PackedCount)>,
     other_names: PackedCount,
+    names: Vec<(String, PackedCount)>,
     revenue: Vec<(String, i128, u64)>,
+    /// Identifier, generation, since when.
+    identifiers: Vec<(Identifier, u32, Place)>,
+    traits: Vec<PackedTrait>,
+    groups: Vec<String>,
     campaign_first: Option<PackedTouch>,
     campaign_last: Option<PackedTouch>,
-    seed: Option<[u8; 8]>,
-    ties: Vec<[u8; 8]>,
-    ledger: Vec<(i64, [u8; 8])>,
-    spilled_to: Option<i64>,
     outbox: Vec<Tie>,
-    epoch: u32,
-}
-
-/// What format 2 added, behind all of format 1.
-#[derive(Default, Serialize, Deserialize)]
-struct PackedFamily {
-    /// Since when each identifier is held, in the order of the identifiers.
-    since: Vec<i64>,
     absorbed_into: Option<ProfileId>,
     /// Profile, epoch, when, the tie's mark.
-    absorbed: Vec<(ProfileId, u32, i64, [u8; 8])>,
+    absorbed: Vec<(ProfileId, u32, Place, Place)>,
     apart: Vec<ProfileId>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct PackedTraits {
-    stamps: Vec<(i64, [u8; 8])>,
-    /// Path, place of the stamp, place of the source, setting.
-    registers: Vec<(String, u32, u32, PackedSetting)>,
-}
+/// Path, stamp, place of the source, setting.
+type PackedTrait = (String, Stamped, Place, PackedSetting);
+type PackedCount = (u64, Option<Place>, Option<Place>);
+type PackedTouch = (Stamped, Vec<(String, String)>);
 
 #[derive(Serialize, Deserialize)]
 enum PackedSetting {
@@ -123,93 +116,113 @@ enum PackedSetting {
     Covered,
 }
 
-type PackedCount = (u64, Option<i64>, Option<i64>);
-type PackedTouch = (i64, [u8; 8], Vec<(String, String)>);
-
 impl Profile {
     pub fn encode(&self) -> Vec<u8> {
-        let (first, _) = self.counters.seen();
-        let base = first.unwrap_or_default();
+        let (tables, packed) = self.pack();
+        let bytes = tables.write(vec![PROFILE_VERSION]);
+        dictionary::PROFILE.squeeze(bytes, &append(Vec::new(), &packed))
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Self, Corrupt> {
+        match bytes.split_first() {
+            None => Err(Corrupt::Bytes),
+            Some((&PROFILE_VERSION, rest)) => {
+                let (rows, rest) = Rows::read(rest)?;
+                Self::unpack(&rows, whole(&dictionary::PROFILE.unfold(rest, UNPACKED_MAX)?)?)
+            }
+            Some((&1, rest)) => first::decode(rest),
+            Some((&newer, _)) if newer > PROFILE_VERSION => Err(Corrupt::Newer(newer)),
+            Some((&older, _)) => Err(Corrupt::Older(older)),
+        }
+    }
+
+    fn pack(&self) -> (Tables, Packed) {
+        let mut tables = Tables::default();
+        let ledger = self.ledger.entries();
+        for entry in ledger {
+            tables.push(entry.at, entry.name);
+        }
+        let to = &mut tables;
         let sources: Vec<SourceId> =
             self.sources.iter().filter_map(|source| SourceId::parse(source).ok()).collect();
-        let ledger = self.ledger.entries();
-        let relative = |at: Timestamp| at.since(base);
-        let family = PackedFamily {
-            since: self.identifiers.values().map(|held| relative(held.since)).collect(),
-            absorbed_into: self.family.absorbed_into,
-            absorbed: self
-                .family
-                .absorbed
-                .iter()
-                .map(|(id, how)| (*id, how.epoch, relative(how.at), how.tie.to_le_bytes()))
-                .collect(),
-            apart: self.family.apart.iter().copied().collect(),
-        };
-        let profile = PackedProfile {
+        let packed = Packed {
+            ledger: u32::try_from(ledger.len()).unwrap_or(u32::MAX),
+            spilled_to: self.ledger.spilled_to().map(|at| to.moment(at)),
             erased: self.standing == Standing::Erased,
-            base: base.millis(),
-            identifiers: self
-                .identifiers
-                .iter()
-                .map(|(identifier, held)| (identifier.clone(), held.generation))
-                .collect(),
-            traits: pack_traits(&self.traits, base, &sources),
-            sources,
-            groups: self.groups.iter().cloned().collect(),
+            epoch: self.epoch,
+            seed: self.seed.map(|seed| to.hash(seed)),
+            ties: self.ties.iter().map(|mark| to.hash(*mark)).collect(),
             kinds: self
                 .counters
                 .kinds
                 .iter()
-                .map(|(kind, count)| (number(*kind), pack(*count, base)))
+                .map(|(kind, count)| (number(*kind), pack_count(*count, to)))
                 .collect(),
+            other_names: pack_count(self.counters.other_names, to),
             names: self
                 .counters
                 .names
                 .iter()
-                .map(|(name, count)| (name.clone(), pack(*count, base)))
+                .map(|(name, count)| (name.clone(), pack_count(*count, to)))
                 .collect(),
-            other_names: pack(self.counters.other_names, base),
             revenue: self
                 .counters
                 .revenue
                 .iter()
                 .map(|(currency, money)| (currency.clone(), money.billionths, money.count))
                 .collect(),
-            campaign_first: self.campaigns.first.as_ref().map(|touch| pack_touch(touch, base)),
-            campaign_last: self.campaigns.last.as_ref().map(|touch| pack_touch(touch, base)),
-            seed: self.seed.map(u64::to_le_bytes),
-            ties: self.ties.iter().map(|mark| mark.to_le_bytes()).collect(),
-            ledger: ledger.iter().map(|entry| (relative(entry.at), entry.name.0.to_le_bytes())).collect(),
-            spilled_to: self.ledger.spilled_to().map(relative),
+            identifiers: self
+                .identifiers
+                .iter()
+                .map(|(identifier, held)| (identifier.clone(), held.generation, to.moment(held.since)))
+                .collect(),
+            traits: pack_traits(&self.traits, &sources, to),
+            groups: self.groups.iter().cloned().collect(),
+            campaign_first: self.campaigns.first.as_ref().map(|touch| pack_touch(touch, to)),
+            campaign_last: self.campaigns.last.as_ref().map(|touch| pack_touch(touch, to)),
             outbox: self.outbox.ties().to_vec(),
-            epoch: self.epoch,
+            absorbed_into: self.family.absorbed_into,
+            absorbed: self
+                .family
+                .absorbed
+                .iter()
+                .map(|(id, how)| (*id, how.epoch, to.moment(how.at), to.hash(how.tie)))
+                .collect(),
+            apart: self.family.apart.iter().copied().collect(),
+            sources,
         };
-        encode_as(PROFILE_VERSION, &(profile, family))
+        (tables, packed)
     }
 
-    pub fn decode(bytes: &[u8]) -> Result<Self, Corrupt> {
-        let (packed, family) = decode_profile(bytes)?;
-        let base = Timestamp::from_millis(packed.base);
-        let absolute = |millis: i64| base.plus(millis);
-        let entry = |(at, name): (i64, [u8; 8])| Entry { at: absolute(at), name: hash(name) };
+    fn unpack(rows: &Rows, packed: Packed) -> Result<Self, Corrupt> {
+        let moment = |place| rows.moment(place);
+        let entry = |place| Ok(Entry { at: rows.moment(place)?, name: EventName(rows.hash(place)?) });
+        let entries = (0..packed.ledger).map(entry).collect::<Result<_, Corrupt>>()?;
+        let count = |count| unpack_count(count, rows);
+        let touch = |touch| unpack_touch(touch, rows);
         Ok(Self {
             standing: if packed.erased { Standing::Erased } else { Standing::Live },
             identifiers: packed
                 .identifiers
                 .into_iter()
-                .zip(family.since.into_iter().map(absolute).chain(std::iter::repeat(base)))
-                .map(|((identifier, generation), since)| (identifier, Held { generation, since }))
-                .collect(),
-            traits: unpack_traits(packed.traits, base, &packed.sources)?,
+                .map(|(identifier, generation, since)| {
+                    Ok((identifier, Held { generation, since: moment(since)? }))
+                })
+                .collect::<Result<_, Corrupt>>()?,
+            traits: unpack_traits(packed.traits, &packed.sources, rows)?,
             groups: packed.groups.into_iter().collect(),
             counters: Counters {
                 kinds: packed
                     .kinds
                     .into_iter()
-                    .map(|(kind, count)| Ok((kind_of(kind)?, unpack(count, base))))
+                    .map(|(kind, of)| Ok((kind_of(kind)?, count(of)?)))
                     .collect::<Result<_, Corrupt>>()?,
-                names: packed.names.into_iter().map(|(name, count)| (name, unpack(count, base))).collect(),
-                other_names: unpack(packed.other_names, base),
+                names: packed
+                    .names
+                    .into_iter()
+                    .map(|(name, of)| Ok((name, count(of)?)))
+                    .collect::<Result<_, Corrupt>>()?,
+                other_names: count(packed.other_names)?,
                 revenue: packed
                     .revenue
                     .into_iter()
@@ -217,30 +230,33 @@ impl Profile {
                     .collect(),
             },
             campaigns: Campaigns {
-                first: packed.campaign_first.map(|touch| unpack_touch(touch, base)),
-                last: packed.campaign_last.map(|touch| unpack_touch(touch, base)),
+                first: packed.campaign_first.map(touch).transpose()?,
+                last: packed.campaign_last.map(touch).transpose()?,
             },
             sources: packed.sources.iter().map(ToString::to_string).collect(),
-            seed: packed.seed.map(u64::from_le_bytes),
-            ties: packed.ties.into_iter().map(u64::from_le_bytes).collect::<BTreeSet<_>>(),
-            ledger: Ledger::from_parts(
-                packed.ledger.into_iter().map(entry).collect(),
-                packed.spilled_to.map(absolute),
-            ),
+            seed: packed.seed.map(|place| rows.hash(place)).transpose()?,
+            ties: packed.ties.into_iter().map(|place| rows.hash(place)).collect::<Result<_, _>>()?,
+            ledger: Ledger::from_parts(entries, packed.spilled_to.map(moment).transpose()?),
             outbox: Outbox::from_ties(packed.outbox),
             epoch: packed.epoch,
             family: Family {
-                absorbed_into: family.absorbed_into,
-                absorbed: family
+                absorbed_into: packed.absorbed_into,
+                absorbed: packed
                     .absorbed
                     .into_iter()
                     .map(|(id, epoch, at, tie)| {
-                        (id, Absorbed { epoch, at: absolute(at), tie: u64::from_le_bytes(tie) })
+                        Ok((id, Absorbed { epoch, at: moment(at)?, tie: rows.hash(tie)? }))
                     })
-                    .collect(),
-                apart: family.apart.into_iter().collect(),
+                    .collect::<Result<_, Corrupt>>()?,
+                apart: packed.apart.into_iter().collect(),
             },
         })
+    }
+
+    /// The part of the item that is squeezed; a dictionary is trained on it.
+    #[cfg(test)]
+    pub(super) fn squeezed_part(&self) -> Vec<u8> {
+        append(Vec::new(), &self.pack().1)
     }
 }
 
@@ -248,39 +264,30 @@ impl Profile {
 pub(super) fn encode_traits(traits: &Traits) -> Vec<u8> {
     let sources: BTreeSet<SourceId> = traits.registers().map(|(_, written)| written.source.clone()).collect();
     let sources: Vec<SourceId> = sources.into_iter().collect();
-    let packed = pack_traits(traits, Timestamp::default(), &sources);
+    let packed = first::pack_traits(traits, Timestamp::default(), &sources);
     encode(&(sources, packed))
 }
 
 pub(super) fn decode_traits(bytes: &[u8]) -> Result<Traits, Corrupt> {
-    let (sources, packed): (Vec<SourceId>, PackedTraits) = decode(bytes)?;
-    unpack_traits(packed, Timestamp::default(), &sources)
+    let (sources, packed): (Vec<SourceId>, first::PackedTraits) = decode(bytes)?;
+    first::unpack_traits(packed, Timestamp::default(), &sources)
 }
 
-fn pack_traits(traits: &Traits, base: Timestamp, sources: &[SourceId]) -> PackedTraits {
-    let stamps: BTreeSet<Stamp> = traits.registers().map(|(_, written)| written.at).collect();
-    let places: BTreeMap<Stamp, u32> = stamps.iter().copied().zip(0..).collect();
-    let registers = traits.registers().map(|(path, written)| {
-        let stamp = places.get(&written.at).copied().unwrap_or_default();
+fn pack_traits(traits: &Traits, sources: &[SourceId], to: &mut Tables) -> Vec<PackedTrait> {
+    let pack = |(path, written): (&str, &Written)| {
         let source = sources.iter().position(|source| *source == written.source).unwrap_or_default();
-        let source = u32::try_from(source).unwrap_or_default();
-        (path.to_owned(), stamp, source, pack_setting(&written.value))
-    });
-    let registers = registers.collect();
-    let stamps = stamps.iter().map(|stamp| (stamp.at.since(base), stamp.event.0.to_le_bytes())).collect();
-    PackedTraits { stamps, registers }
+        let source = Place::try_from(source).unwrap_or_default();
+        (path.to_owned(), to.stamp(written.at), source, pack_setting(&written.value))
+    };
+    traits.registers().map(pack).collect()
 }
 
-fn unpack_traits(packed: PackedTraits, base: Timestamp, sources: &[SourceId]) -> Result<Traits, Corrupt> {
-    let stamp = |place: u32| {
-        let (at, event) = packed.stamps.get(place as usize).ok_or(Corrupt::Bytes)?;
-        Ok(Stamp { at: base.plus(*at), event: hash(*event) })
-    };
-    let register = |(path, at, source, value): (String, u32, u32, PackedSetting)| {
+fn unpack_traits(packed: Vec<PackedTrait>, sources: &[SourceId], rows: &Rows) -> Result<Traits, Corrupt> {
+    let unpack = |(path, at, source, value): PackedTrait| {
         let source = sources.get(source as usize).ok_or(Corrupt::Bytes)?.clone();
-        Ok((path, Written { value: unpack_setting(value), at: stamp(at)?, source }))
+        Ok((path, Written { value: unpack_setting(value), at: rows.stamp(at)?, source }))
     };
-    let registers: Result<Vec<_>, Corrupt> = packed.registers.into_iter().map(register).collect();
+    let registers: Result<Vec<_>, Corrupt> = packed.into_iter().map(unpack).collect();
     registers.map(Traits::from_registers)
 }
 
@@ -304,29 +311,25 @@ fn unpack_setting(setting: PackedSetting) -> Setting {
     }
 }
 
-fn pack(count: Count, base: Timestamp) -> PackedCount {
-    (count.count, count.first.map(|at| at.since(base)), count.last.map(|at| at.since(base)))
+fn pack_count(count: Count, to: &mut Tables) -> PackedCount {
+    (count.count, count.first.map(|at| to.moment(at)), count.last.map(|at| to.moment(at)))
 }
 
-fn unpack((count, first, last): PackedCount, base: Timestamp) -> Count {
-    Count { count, first: first.map(|at| base.plus(at)), last: last.map(|at| base.plus(at)) }
+fn unpack_count((count, first, last): PackedCount, rows: &Rows) -> Result<Count, Corrupt> {
+    let moment = |place: Option<Place>| place.map(|place| rows.moment(place)).transpose();
+    Ok(Count { count, first: moment(first)?, last: moment(last)? })
 }
 
-fn pack_touch((stamp, campaign): &(Stamp, Campaign), base: Timestamp) -> PackedTouch {
-    let campaign = campaign.iter().map(|(name, value)| (name.clone(), value.clone()));
-    (stamp.at.since(base), stamp.event.0.to_le_bytes(), campaign.collect())
+fn pack_touch((stamp, campaign): &(Stamp, Campaign), to: &mut Tables) -> PackedTouch {
+    (to.stamp(*stamp), campaign.iter().map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
-fn unpack_touch((at, event, campaign): PackedTouch, base: Timestamp) -> (Stamp, Campaign) {
-    (Stamp { at: base.plus(at), event: hash(event) }, campaign.into_iter().collect())
-}
-
-const fn hash(bytes: [u8; 8]) -> EventName {
-    EventName(u64::from_le_bytes(bytes))
+fn unpack_touch((stamp, campaign): PackedTouch, rows: &Rows) -> Result<(Stamp, Campaign), Corrupt> {
+    Ok((rows.stamp(stamp)?, campaign.into_iter().collect()))
 }
 
 /// Frozen: these numbers stand in stored items.
-const fn number(kind: EventKind) -> u8 {
+pub(super) const fn number(kind: EventKind) -> u8 {
     match kind {
         EventKind::Track => 0,
         EventKind::Identify => 1,
@@ -337,7 +340,7 @@ const fn number(kind: EventKind) -> u8 {
     }
 }
 
-const fn kind_of(number: u8) -> Result<EventKind, Corrupt> {
+pub(super) const fn kind_of(number: u8) -> Result<EventKind, Corrupt> {
     Ok(match number {
         0 => EventKind::Track,
         1 => EventKind::Identify,

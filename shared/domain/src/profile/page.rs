@@ -8,15 +8,22 @@
 use std::collections::BTreeSet;
 use std::hash::Hasher;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128, SipHasher24};
 
+use super::dictionary::{self, UNPACKED_MAX};
 use super::ledger::Entry;
 use super::outbox::Tie;
-use super::packed::{self, Corrupt};
+use super::packed::{self, Corrupt, kind_of, number};
 use super::stored::{Item, ItemKey};
-use crate::event::Event;
+use super::words::{Expander, Shortener, Uuid, Words};
+use crate::event::{ClientTime, Event};
+use crate::identifier::Identifier;
 use crate::key::EventName;
 use crate::time::Timestamp;
+use crate::workspace::SourceId;
 
 /// Events of one page lie at most this far apart, so that a reader of a period
 /// knows where pages that reach into it can begin.
@@ -26,10 +33,11 @@ pub const SPAN_MAX: i64 = 31 * Timestamp::DAY;
 pub const RAW_MAX: usize = 1024 * 1024;
 /// What a stored page may be: an item stays under 300 KB.
 pub const PACKED_MAX: usize = 280 * 1024;
-/// What a page may unfold to.
-const UNPACKED_MAX: usize = 8 * 1024 * 1024;
-/// Fast, and within a few per cent of the slower levels on small pages.
-const LEVEL: i32 = 3;
+/// The format of timeline pages. Format 1 is still read.
+const TIMELINE_VERSION: u8 = 2;
+/// A page of format 1 is a frame of zstd, and so it begins. No format may have
+/// the number of its first byte, 40.
+const FIRST: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// Cuts events into pages, oldest first.
 pub fn timeline(epoch: u32, events: &[&Event]) -> Vec<Item> {
@@ -53,7 +61,10 @@ pub fn timeline(epoch: u32, events: &[&Event]) -> Vec<Item> {
 /// One page, or two halves where one would be too large for an item.
 fn timeline_pages(epoch: u32, events: &[&Event], pages: &mut Vec<Item>) {
     let Some(first) = events.first() else { return };
-    let body = compress(&packed::encode(&events));
+    let (uuids, packed) = pack(events);
+    let uuids: Vec<[u8; 16]> = uuids.into_iter().map(Uuid::to_be_bytes).collect();
+    let body = packed::append(vec![TIMELINE_VERSION], &uuids);
+    let body = dictionary::PAGE.squeeze(body, &packed);
     if body.len() > PACKED_MAX && events.len() > 1 {
         let (front, back) = events.split_at(events.len() / 2);
         timeline_pages(epoch, front, pages);
@@ -63,9 +74,124 @@ fn timeline_pages(epoch: u32, events: &[&Event], pages: &mut Vec<Item>) {
     pages.push(Item { key: timeline_key(epoch, first.event_time, Some(&body)), body });
 }
 
+/// An event on a page. Its times are short: the client's is what it is after
+/// that of the event before, the others are what they are after the client's.
+/// So are its texts.
+#[derive(Serialize, Deserialize)]
+struct PackedEvent {
+    source: SourceId,
+    kind: u8,
+    client_says: u8,
+    client_at: i64,
+    event_time: i64,
+    received_at: i64,
+    rules: u32,
+    message_id: String,
+    /// Kind and value.
+    identifiers: Vec<(String, String)>,
+    as_sent: String,
+    payload: String,
+}
+
+impl PackedEvent {
+    fn of(event: &Event, before: Timestamp, shortener: &mut Shortener) -> Self {
+        let (client_says, client_at) = match event.client_time {
+            ClientTime::Sent(at) => (0, at),
+            ClientTime::Absent(at) => (1, at),
+            ClientTime::Ours(at) => (2, at),
+        };
+        let mut words = Words::of(client_at);
+        let message_id = shortener.shorten(&words, &event.message_id);
+        words.add_message_id(&event.message_id);
+        let mut short = |text: &str| shortener.shorten(&words, text);
+        let identifier = |of: &Identifier| (of.kind().to_owned(), short(of.value()));
+        Self {
+            source: event.source.clone(),
+            kind: number(event.kind),
+            client_says,
+            client_at: apart(client_at, before),
+            event_time: apart(event.event_time, client_at),
+            received_at: apart(event.received_at, client_at),
+            rules: event.rules,
+            message_id,
+            identifiers: event.identifiers.iter().map(identifier).collect(),
+            as_sent: short(&event.as_sent),
+            payload: short(&event.payload),
+        }
+    }
+
+    fn event(self, before: Timestamp, expander: &mut Expander) -> Result<Event, Corrupt> {
+        let client_at = after(self.client_at, before);
+        let mut words = Words::of(client_at);
+        let message_id = expander.expand(&words, &self.message_id)?;
+        words.add_message_id(&message_id);
+        let mut whole = |short: &str| expander.expand(&words, short);
+        let identifier = |(kind, value): (String, String)| {
+            Identifier::checked(kind, whole(&value)?).map_err(|_| Corrupt::Bytes)
+        };
+        Ok(Event {
+            source: self.source,
+            message_id,
+            kind: kind_of(self.kind)?,
+            identifiers: self.identifiers.into_iter().map(identifier).collect::<Result<_, _>>()?,
+            rules: self.rules,
+            client_time: match self.client_says {
+                0 => ClientTime::Sent(client_at),
+                1 => ClientTime::Absent(client_at),
+                2 => ClientTime::Ours(client_at),
+                _ => return Err(Corrupt::Bytes),
+            },
+            event_time: after(self.event_time, client_at),
+            received_at: after(self.received_at, client_at),
+            as_sent: whole(&self.as_sent)?,
+            payload: whole(&self.payload)?,
+        })
+    }
+}
+
+/// The UUIDs of a page, which nothing compresses, and the part that is squeezed.
+pub(super) fn pack(events: &[&Event]) -> (Vec<Uuid>, Vec<u8>) {
+    let mut shortener = Shortener::default();
+    let before = events.iter().map(|event| event.client_time.at());
+    let before = std::iter::once(Timestamp::default()).chain(before);
+    let packed =
+        events.iter().zip(before).map(|(event, before)| PackedEvent::of(event, before, &mut shortener));
+    let packed: Vec<_> = packed.collect();
+    (shortener.uuids(), packed::append(Vec::new(), &packed))
+}
+
+fn unpack(bytes: &[u8]) -> Result<Vec<Event>, Corrupt> {
+    let (uuids, rest): (Vec<[u8; 16]>, _) = postcard::take_from_bytes(bytes).map_err(|_| Corrupt::Bytes)?;
+    let mut expander = Expander::new(uuids.into_iter().map(Uuid::from_be_bytes).collect());
+    let packed: Vec<PackedEvent> = packed::whole(&dictionary::PAGE.unfold(rest, UNPACKED_MAX)?)?;
+    let mut before = Timestamp::default();
+    let event = |packed: PackedEvent| {
+        let event = packed.event(before, &mut expander)?;
+        before = event.client_time.at();
+        Ok(event)
+    };
+    packed.into_iter().map(event).collect()
+}
+
+const fn apart(at: Timestamp, from: Timestamp) -> i64 {
+    at.millis().wrapping_sub(from.millis())
+}
+
+const fn after(apart: i64, from: Timestamp) -> Timestamp {
+    Timestamp::from_millis(from.millis().wrapping_add(apart))
+}
+
 /// Reads a timeline page.
 pub fn read_timeline(body: &[u8]) -> Result<Vec<Event>, Corrupt> {
-    packed::decode(&decompress(body)?)
+    match body.split_first() {
+        Some((&TIMELINE_VERSION, rest)) => unpack(rest),
+        _ if body.starts_with(&FIRST) => {
+            let unfolded = zstd::bulk::decompress(body, UNPACKED_MAX).map_err(|_| Corrupt::Bytes)?;
+            packed::decode(&unfolded)
+        }
+        Some((&newer, _)) if newer > TIMELINE_VERSION => Err(Corrupt::Newer(newer)),
+        Some(_) | None => Err(Corrupt::Bytes),
+    }
 }
 
 /// The range of keys of pages that may hold events of a period.
@@ -133,20 +259,10 @@ fn content(body: Option<&[u8]>) -> String {
     let Some(body) = body else { return String::new() };
     let mut hasher = SipHasher24::new();
     hasher.write(body);
-    format!("{:032x}", hasher.finish128().as_u128())
+    URL_SAFE_NO_PAD.encode(hasher.finish128().as_bytes())
 }
 
 /// Times before 1970 sort before those after it.
 const fn sortable(at: Timestamp) -> u64 {
     at.millis().cast_unsigned() ^ (1 << 63)
-}
-
-fn compress(bytes: &[u8]) -> Vec<u8> {
-    #[expect(clippy::expect_used, reason = "compressing into memory fails only for want of memory")]
-    let small = zstd::bulk::compress(bytes, LEVEL).expect("memory to compress in");
-    small
-}
-
-fn decompress(body: &[u8]) -> Result<Vec<u8>, Corrupt> {
-    zstd::bulk::decompress(body, UNPACKED_MAX).map_err(|_| Corrupt::Bytes)
 }
