@@ -23,10 +23,10 @@ use crate::Stage;
 use crate::conduct::{Conduct, Dedup, Order};
 use crate::load::Loaded;
 
-/// Bytes of events that one write takes: a transaction holds 4 MB.
-const RAW_MAX: usize = 3 * 1024 * 1024;
 /// Items that a transaction of `DynamoDB` takes, less the profile's own.
 const TRANSACTION_MAX: usize = 99;
+/// Bytes of pages that one write takes: a transaction holds 4 MB.
+const PAGES_MAX: usize = 3 * 1024 * 1024;
 /// Lost races over a group's item before its event goes back to the queue.
 const GROUP_ATTEMPTS_MAX: usize = 8;
 
@@ -92,6 +92,13 @@ struct Decided {
     refused: Vec<(usize, Rejection)>,
 }
 
+impl Decided {
+    fn is_one_write(&self) -> bool {
+        let bytes: usize = self.items.iter().map(|item| item.body.len()).sum();
+        self.items.len() + self.claims.len() < TRANSACTION_MAX && bytes <= PAGES_MAX
+    }
+}
+
 /// An event that the ledger does not know.
 type Fresh<'a> = (usize, &'a Event, EventName);
 
@@ -114,13 +121,13 @@ where
             return Err(Failure::retry(OutboxFull(id)));
         }
         let fresh = self.fresh(batch, id, group, &profile).await?;
-        let mut taken = one_write(&fresh);
+        let mut taken = fresh.get(..ADDED_MAX.min(fresh.len())).unwrap_or_default();
         if taken.is_empty() {
             self.tell(batch, id, group, &fresh, 0);
             return Ok(Written::All(None));
         }
         let mut decided = self.decide(batch, id, group, taken, &profile);
-        while decided.items.len() + decided.claims.len() >= TRANSACTION_MAX && taken.len() > 1 {
+        while !decided.is_one_write() && taken.len() > 1 {
             taken = taken.get(..taken.len() / 2).unwrap_or_default();
             decided = self.decide(batch, id, group, taken, &profile);
         }
@@ -428,17 +435,6 @@ where
 /// Write units of an item with so large a body.
 const fn units(body: usize) -> usize {
     (body + ITEM_OVERHEAD).div_ceil(UNIT)
-}
-
-/// As many of the events as one write takes.
-fn one_write<'a, 'b>(fresh: &'a [Fresh<'b>]) -> &'a [Fresh<'b>] {
-    let mut size = 0;
-    let fits = fresh.iter().take(ADDED_MAX).take_while(|(_, event, _)| {
-        size += event.payload.len();
-        size <= RAW_MAX
-    });
-    let count = fits.count().max(1).min(fresh.len());
-    fresh.get(..count).unwrap_or_default()
 }
 
 fn spill<X: Conduct>(next: &mut Profile, added: usize) -> Vec<Entry> {
