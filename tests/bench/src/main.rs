@@ -9,7 +9,6 @@
 
 mod failed;
 mod rules;
-mod prices;
 mod usage;
 mod logs;
 mod meter;

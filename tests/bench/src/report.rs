@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 use std::process::Command;
 
+use prices::Prices;
+
 use crate::callgrind::Instructions;
 use crate::flood::Flood;
 use crate::measured::{LARGE, REQUESTS};
 use crate::mixes::{Figure, Mix};
-use crate::prices::Prices;
 use crate::sessions::{EVENTS, Spread};
 use crate::sizes::Sizes;
 use crate::slopes::{MEASURED, Point, slope};
@@ -159,7 +160,7 @@ impl Found {
         )?;
         writeln!(
             text,
-            "| prices | {region}, {date}, [prices.toml](tests/bench/prices.toml); no free tier |\n"
+            "| prices | {region}, {date}, [prices.toml](infra/prices/prices.toml); no free tier |\n"
         )?;
         let sources = self.prices.sources().map(|source| format!("<{source}>")).join(", ");
         writeln!(text, "Prices were taken from {sources}.\n")

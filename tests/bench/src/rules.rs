@@ -22,8 +22,6 @@ const READ_STEP: u64 = 4 * KB;
 /// Every action on a queue is billed by its payload.
 const QUEUE_STEP: u64 = 64 * KB;
 const HTTP_API_STEP: u64 = 512 * KB;
-/// What `DynamoDB` adds to an item where storage is billed.
-const STORAGE_OVERHEAD: u64 = 100;
 /// A list or a map, beside its elements; and each of its elements.
 const DOCUMENT: u64 = 3;
 const ELEMENT: u64 = 1;
@@ -94,7 +92,7 @@ pub(crate) fn http_api_requests(body: u64) -> u64 {
 
 /// Bytes for which storage is billed.
 pub(crate) fn stored_bytes(item: &Item) -> u64 {
-    item_bytes(item) + STORAGE_OVERHEAD
+    item_bytes(item) + prices::ITEM_OVERHEAD_BYTES
 }
 
 /// The size of an item: its attributes' names and values.

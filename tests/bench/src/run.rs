@@ -1,5 +1,7 @@
 //! A whole run, and a quick one.
 
+use prices::Prices;
+
 use crate::callgrind;
 use crate::corpus::{Corpus, SESSION};
 use crate::design::Design;
@@ -8,7 +10,6 @@ use crate::flood;
 use crate::measured::{LARGE, Measured, REQUESTS};
 use crate::mixes::{Figure, Mix};
 use crate::naive::{Naive, Writes};
-use crate::prices::Prices;
 use crate::report::{Counted, EIGHT_QUEUES, Found, ONE_POLLER, ONE_REQUEST};
 use crate::rules::count;
 use crate::sessions::{self, Pollers, Spread};

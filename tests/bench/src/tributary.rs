@@ -127,7 +127,7 @@ impl Tributary {
             clock,
             keys,
             usage: Mutex::new(usage),
-            store_calls_at_once: crate::prices::Prices::read()?.time.store_calls_at_once,
+            store_calls_at_once: prices::Prices::read()?.time.store_calls_at_once,
         })
     }
 

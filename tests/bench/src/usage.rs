@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::prices::Prices;
+use prices::{GB, Prices};
+
 use crate::rules::count;
 
 const MILLION: f64 = 1e6;
-const GB: f64 = 1024.0 * 1024.0 * 1024.0;
 
 /// Counted requests, units and bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -127,7 +127,7 @@ impl Usage {
         let requests = |number: u64, million: f64| real(number) * million / MILLION * scale;
         let gb_seconds = self.ingest.gb_seconds(prices, cpu.ingest_request, cpu.ingest_event)
             + self.upsert.gb_seconds(prices, 0.0, cpu.upsert_event);
-        let logged = self.log_bytes + self.log_lines * prices.logs.line_overhead_bytes;
+        let logged = self.log_bytes + self.log_lines * u64::from(prices.logs.line_overhead_bytes);
         Bill {
             lambda_requests: requests(
                 self.ingest.invocations + self.upsert.invocations,

@@ -1,14 +1,14 @@
 //! What a deployment costs while nobody uses it, counted from the template at list prices.
 
 use domain::profile::stored::DUE_SHARDS;
+use prices::{GB, HOURS_A_MONTH, Prices};
 
 use super::model::{Resource, Template, read};
 use super::operating::metrics;
 
 /// The most that an idle deployment may cost, in dollars a month.
 const IDLE_MAX: f64 = 3.00;
-/// 730 hours, as AWS's own estimates count.
-const MONTH_S: f64 = 730.0 * 3600.0;
+const MONTH_S: f64 = HOURS_A_MONTH * 3600.0;
 /// Lambda begins to poll a queue with five connections and keeps them while the queue is empty; each waits for up
 /// to 20 seconds: <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html>.
 const POLLERS: f64 = 5.0;
@@ -60,20 +60,15 @@ fn what_is_added_by_default_is_on_the_bill() {
 }
 
 fn idle(template: &Template) -> Vec<Line> {
-    let prices: toml::Value =
-        toml::from_str(&read("tests/bench/prices.toml")).expect("the price file is TOML");
-    let price = |section: &str, name: &str| {
-        let price = prices.get(section).and_then(|section| section.get(name)).and_then(toml::Value::as_float);
-        price.unwrap_or_else(|| panic!("the price file has no {section}.{name}"))
-    };
-    let million = |count: f64, section: &str, name: &str| count / 1e6 * price(section, name);
+    let prices = Prices::read().expect("the price file is sound");
+    let million = |count: f64, price: f64| count / 1e6 * price;
     let mut lines = Vec::new();
     let mut add = |what: String, dollars: f64| lines.push(Line { what, dollars });
     for (_, queue, _) in template.mappings() {
         let polls = POLLERS * MONTH_S / POLL_S;
         add(
             format!("empty receives of {queue}: {POLLERS} pollers, {POLL_S} s each"),
-            million(polls, "sqs", "requests_million"),
+            million(polls, prices.sqs.requests_million),
         );
     }
     for function in template.functions() {
@@ -85,32 +80,29 @@ fn idle(template: &Template) -> Vec<Line> {
             let bin = function.bin();
             add(
                 format!("the schedule of {bin}: {runs:.0} runs"),
-                million(runs, "scheduler", "invocations_million"),
+                million(runs, prices.scheduler.invocations_million),
             );
-            let lambda =
-                million(runs, "lambda", "requests_million") + gb_seconds * price("lambda", "gb_second");
+            let lambda = million(runs, prices.lambda.requests_million) + gb_seconds * prices.lambda.gb_second;
             add(format!("{bin}: requests, and {:.0} ms each", SWEEP_S * 1e3), lambda);
             let units = runs * f64::from(DUE_SHARDS) * QUERY_UNITS;
             add(
                 format!("{bin}: {DUE_SHARDS} queries each"),
-                million(units, "dynamodb", "read_units_million"),
+                million(units, prices.dynamodb.read_units_million),
             );
-            let gigabytes =
-                runs * (SWEEP_LINE_BYTES + price_int(&prices, "logs", "line_overhead_bytes")) / 1e9;
-            add(format!("{bin}: a log line each"), gigabytes * price("logs", "ingested_gb"));
+            let gigabytes = runs * (SWEEP_LINE_BYTES + f64::from(prices.logs.line_overhead_bytes)) / GB;
+            add(format!("{bin}: a log line each"), gigabytes * prices.logs.ingested_gb);
         }
     }
     let made: Vec<Resource<'_>> =
         template.resources().filter(|resource| template.is_made(*resource)).collect();
     let alarms = made.iter().filter(|resource| resource.kind() == "AWS::CloudWatch::Alarm");
     let watched = alarms.clone().map(|alarm| metrics(*alarm).len()).sum::<usize>();
-    let dollars =
-        f64::from(u32::try_from(watched).expect("some")) * price("cloudwatch", "alarm_metric_month");
+    let dollars = f64::from(u32::try_from(watched).expect("some")) * prices.cloudwatch.alarm_metric_month;
     add(format!("{} alarms over {watched} metrics", alarms.count()), dollars);
     for resource in &made {
         let dollars = match resource.kind() {
-            "AWS::CloudWatch::Dashboard" => price("cloudwatch", "dashboard_month"),
-            "AWS::KMS::Key" => price("kms", "key_month"),
+            "AWS::CloudWatch::Dashboard" => prices.cloudwatch.dashboard_month,
+            "AWS::KMS::Key" => prices.kms.key_month,
             // Counted above, charged by use or by what they hold, or not charged at all.
             "AWS::Serverless::Function"
             | "AWS::CloudWatch::Alarm"
@@ -131,11 +123,6 @@ fn idle(template: &Template) -> Vec<Line> {
         add(resource.id.to_owned(), dollars);
     }
     lines
-}
-
-fn price_int(prices: &toml::Value, section: &str, name: &str) -> f64 {
-    let price = prices.get(section).and_then(|section| section.get(name)).and_then(toml::Value::as_integer);
-    f64::from(u32::try_from(price.expect("a number")).expect("a small one"))
 }
 
 /// `rate(2 minutes)` in seconds.
