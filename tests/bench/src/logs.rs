@@ -3,10 +3,9 @@
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use runtime::telemetry;
+use tracing::Span;
 use tracing::level_filters::LevelFilter;
-use tracing::{Metadata, Span};
-use tracing_subscriber::Layer as _;
-use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -15,8 +14,8 @@ use crate::rules::count;
 static LINES: AtomicU64 = AtomicU64::new(0);
 static BYTES: AtomicU64 = AtomicU64::new(0);
 
-/// Crates that `runtime::telemetry` keeps silent, as far as they log at all.
-const SILENT: [&str; 8] = ["aws", "hyper", "dynoxide", "tower", "h2", "rustls", "axum", "mio"];
+/// Where the metrics of a stack of usual name belong.
+const NAMESPACE: &str = "Tributary/production";
 
 struct Counter;
 
@@ -34,16 +33,9 @@ impl Write for Counter {
     }
 }
 
-/// Starts counting; the form is that of `runtime::telemetry` at its default level.
+/// Starts counting what a function writes at its default level.
 pub(crate) fn start() {
-    let shown = |of: &Metadata<'_>| !SILENT.iter().any(|silent| of.target().starts_with(silent));
-    let lines = tracing_subscriber::fmt::layer()
-        .json()
-        .flatten_event(true)
-        .with_span_list(false)
-        .with_writer(|| Counter)
-        .with_filter(filter_fn(shown))
-        .with_filter(LevelFilter::INFO);
+    let lines = telemetry::function_lines(|| Counter, LevelFilter::INFO, Some(NAMESPACE.to_owned()));
     // A second start changes nothing.
     drop(tracing_subscriber::registry().with(lines).try_init());
 }

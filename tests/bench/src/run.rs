@@ -18,7 +18,7 @@ use crate::slopes::{self, Point};
 use crate::store::Snapshot;
 use crate::template::Template;
 use crate::tributary::{Loaded, Tributary};
-use crate::usage::{Cpu, Door};
+use crate::usage::{Cpu, Door, Usage};
 
 const STORED_PROFILES: [u64; 5] = [1_000, 5_600, 31_600, 178_000, 1_000_000];
 const HISTORIES: [usize; 5] = [1, 10, 100, 1_000, 10_000];
@@ -125,6 +125,15 @@ fn check(mix: Mix, figure: &Figure) -> Result<(), Failed> {
             format!("{}: a new person is one transaction", mix.name())
         }),
     }?;
+    let Usage { ingest, upsert, log_lines, .. } = &figure.usage;
+    ensure(*log_lines == ingest.invocations + upsert.invocations, || {
+        format!(
+            "{}: {} requests and {} batches log a line each, not {log_lines}",
+            mix.name(),
+            ingest.invocations,
+            upsert.invocations
+        )
+    })?;
     ensure(store.lost == 0, || format!("{}: {} races were lost with nobody to race", mix.name(), store.lost))
 }
 

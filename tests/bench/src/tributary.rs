@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use aws_lambda_events::sqs::SqsMessage;
 use domain::access::AccessKey;
 use domain::key::IdKey;
 use domain::rules::Rules;
@@ -12,9 +13,9 @@ use domain::workspace::{SourceId, WorkspaceId};
 use dynamodb::{Definitions, People, Rejections};
 use ingest::Ingest;
 use ports::definitions::{Grant, Source};
-use profile::{Proper, Stage};
+use profile::{Proper, Stage, batch};
 use sqs::SqsQueue;
-use testkit::{SeededEntropy, TestClock};
+use testkit::{MemoryQueue, SeededEntropy, TestClock};
 use tracing::Instrument as _;
 
 use crate::corpus::{Corpus, Sample, Sdk, TODAY};
@@ -35,6 +36,10 @@ const WORKSPACE: &str = "northbound";
 pub(crate) const ID_KEY: [u8; IdKey::LENGTH] = [7; IdKey::LENGTH];
 /// No invocation of a run comes near its time limit.
 const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
+/// As the template's mapping gathers.
+const WINDOW: i64 = Timestamp::SECOND;
+/// As the template's queue tries; no record of a run needs a second.
+const MAX_RECEIVES: u32 = 5;
 /// Above what a run sends a second.
 const RATE: u32 = 1_000_000;
 
@@ -179,21 +184,28 @@ impl Tributary {
         Ok(())
     }
 
+    /// A message as Lambda hands it over, after it has waited for the batching window.
+    fn record(&self, message: &Waiting) -> SqsMessage {
+        let sent = ports::Clock::now(&self.clock).plus(-WINDOW);
+        let mut record = SqsMessage::default();
+        record.message_id = Some("8f507cfc-xmpl-4697-b07a-ac58fc914c95".to_owned());
+        record.body = Some(message.body.clone());
+        record.attributes.insert("SentTimestamp".to_owned(), sent.millis().to_string());
+        record
+    }
+
     /// One invocation of the profile stage, with these messages.
     pub(crate) async fn fold(&self, batch: &[Waiting], events: u64) -> Result<(), Failed> {
         self.queue.poll(batch);
-        let bodies: Vec<&str> = batch.iter().map(|message| message.body.as_str()).collect();
+        let records = batch.iter().map(|message| self.record(message)).collect();
         let (reads, writes) = self.store.meter.reads_and_writes();
-        let upsert = self.stage.upsert(&bodies, NEVER).instrument(logs::invocation());
-        let verdicts = Box::pin(upsert).await;
-        let failed = verdicts.iter().find_map(|verdict| verdict.as_ref().err());
-        if let Some(failure) = failed {
-            return Err(Wrong(format!(
-                "the profile stage failed: {}",
-                runtime::failure::chain(failure.cause())
-            ))
-            .into());
-        }
+        let dead_letters = MemoryQueue::default();
+        let folding = batch::fold(&self.stage, &dead_letters, records, NEVER, MAX_RECEIVES);
+        let answer = Box::pin(folding.instrument(logs::invocation())).await;
+        let (failed, dead) = (answer.batch_item_failures.len(), dead_letters.take().len());
+        ensure(failed == 0 && dead == 0, || {
+            format!("the profile stage gave {failed} records back and refused {dead}")
+        })?;
         let (reads_after, writes_after) = self.store.meter.reads_and_writes();
         let mut usage = self.lock();
         usage.upsert.invocations += 1;
