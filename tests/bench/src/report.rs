@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::Command;
 
-use prices::Prices;
+use prices::{Dynamodb, GB, Prices};
 
 use crate::callgrind::Instructions;
 use crate::flood::Flood;
@@ -52,6 +52,8 @@ pub(crate) struct Goal {
 
 /// The naive design's price as it was worked out beforehand, in dollars.
 const NAIVE_EXPECTED: f64 = 4.28;
+/// Events are kept for good; this is how many months of them are priced.
+const MONTHS: f64 = 12.0;
 
 impl Found {
     fn bill(&self, figure: &Figure, door: Door) -> Bill {
@@ -137,6 +139,7 @@ impl Found {
         self.corpus(&mut text)?;
         self.costs(&mut text)?;
         self.storage(&mut text)?;
+        self.months(&mut text)?;
         self.sessions(&mut text)?;
         self.one_batch(&mut text)?;
         self.growth(&mut text)?;
@@ -258,12 +261,35 @@ impl Found {
         )?;
         for (name, (bytes, events)) in ["Tributary", "naive"].iter().zip(self.stored) {
             let an_event = real(bytes) / real(events.max(1));
-            let gb = an_event * 1e6 / 1_073_741_824.0;
-            let [plain, kept] = [0.0, self.prices.dynamodb.recovery_gb_month]
-                .map(|more| gb * (self.prices.dynamodb.storage_gb_month + more));
+            let [plain, kept] = [false, true].map(|recovers| self.stored_month((bytes, events), recovers));
             writeln!(text, "| {name} | {an_event:.0} | {plain:.3} | {kept:.3} |")?;
         }
         writeln!(text)
+    }
+
+    /// What docs/deploy.md points to: nobody thinks in millions.
+    fn months(&self, text: &mut String) -> std::fmt::Result {
+        let stored = self.stored.first().map_or(0.0, |stored| self.stored_month(*stored, true));
+        let mixes = self
+            .tributary
+            .iter()
+            .map(|(mix, figure)| (mix.name(), self.bill(figure, Door::FunctionUrl).total()));
+        let storage = format!("storage of {MONTHS} months of them, with point-in-time recovery");
+        writeln!(
+            text,
+            "## A month\n\nThe same for so many events a month, in $ a month at a function URL, without discounts for volume. To this comes what stands [while idle](docs/deploy.md#what-it-costs). Below some thirty events a minute most batches hold one request, as in a quiet hour.\n\n| $ a month | 1 million events | 10 million | 100 million |\n|---|---|---|---|"
+        )?;
+        for (name, dollars) in mixes.chain([(storage, stored * MONTHS)]) {
+            writeln!(text, "| {name} | {dollars:.2} | {:.1} | {:.0} |", dollars * 10.0, dollars * 100.0)?;
+        }
+        writeln!(text)
+    }
+
+    /// $ a month for so many stored bytes, scaled from their events to a million.
+    fn stored_month(&self, (bytes, events): (u64, u64), recovers: bool) -> f64 {
+        let Dynamodb { storage_gb_month, recovery_gb_month, .. } = self.prices.dynamodb;
+        let price = storage_gb_month + if recovers { recovery_gb_month } else { 0.0 };
+        real(bytes) / real(events.max(1)) * 1e6 / GB * price
     }
 
     fn sessions(&self, text: &mut String) -> std::fmt::Result {
