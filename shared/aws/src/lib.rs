@@ -18,7 +18,7 @@ use aws_types::SdkConfig;
 pub use failure::{Cause, unavailable};
 pub use start::{config, warm};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// One try; our services answer in milliseconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 const ATTEMPTS_MAX: u32 = 3;

@@ -1,4 +1,8 @@
 //! A service for tests: the real client against answers that a test gives.
+//!
+//! Tests read and write JSON, whatever form the client speaks.
+
+mod cbor;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -6,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
@@ -21,8 +26,9 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
     pub uri: String,
-    /// The operation, as `X-Amz-Target` names it.
+    /// The operation, as `X-Amz-Target` names it, or the path.
     pub target: String,
+    /// JSON; of a client that speaks CBOR, what would be the same in JSON.
     pub body: String,
 }
 
@@ -93,15 +99,26 @@ impl fmt::Debug for Service {
 
 impl HttpConnector for Service {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let asked = Asked {
+        let headers = request.headers();
+        let speaks_cbor = headers.get("content-type") == Some(cbor::CONTENT_TYPE);
+        let target = headers.get("x-amz-target").or_else(|| request.uri().rsplit('/').next());
+        let sent = request.body().bytes().unwrap_or_default();
+        let body = if speaks_cbor { cbor::as_json(sent) } else { Ok(String::from_utf8_lossy(sent).into()) };
+        let asked = body.map(|body| Asked {
             uri: request.uri().to_owned(),
-            target: request.headers().get("x-amz-target").unwrap_or_default().to_owned(),
-            body: String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned(),
-        };
-        let (status, body) = (self.answer)(&asked);
-        lock(&self.asked).push(asked);
-        let answer = status.try_into().map(|status| HttpResponse::new(status, SdkBody::from(body)));
-        HttpConnectorFuture::ready(answer.map_err(|wrong| ConnectorError::other(Box::new(wrong), None)))
+            target: target.unwrap_or_default().to_owned(),
+            body,
+        });
+        HttpConnectorFuture::ready(
+            asked
+                .and_then(|asked| {
+                    let (status, answer) = (self.answer)(&asked);
+                    lock(&self.asked).push(asked);
+                    let answer = if speaks_cbor { cbor::of_json(&answer)? } else { answer.into_bytes() };
+                    Ok(HttpResponse::new(status.try_into()?, SdkBody::from(answer)))
+                })
+                .map_err(|wrong: BoxError| ConnectorError::other(wrong, None)),
+        )
     }
 }
 

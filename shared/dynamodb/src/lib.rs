@@ -9,6 +9,7 @@ pub mod idempotency;
 mod item;
 pub mod people;
 pub mod rejections;
+pub mod size;
 
 #[cfg(test)]
 mod local;
