@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::cost::arguments::Cost;
 use crate::dlq::arguments::DlqCommand;
 use crate::operate::arguments::{Init, KeyCommand, SourceCommand, WorkspaceCommand};
 
@@ -53,6 +54,13 @@ pub(crate) enum Command {
     /// Looks at dead letters, and sends them back to their queue.
     #[command(subcommand)]
     Dlq(DlqCommand),
+    /// Says what AWS asks for what a platform used, by stage.
+    ///
+    /// Of a stack, its metrics and the sizes of its tables are counted; reading
+    /// them costs a tenth of a cent at most. Of a platform on this
+    /// machine, its journal. Prices are AWS's list prices of us-east-1, without
+    /// free tiers; what is not counted is said.
+    Cost(Cost),
 }
 
 #[derive(Debug, Args)]

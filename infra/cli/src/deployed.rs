@@ -11,6 +11,7 @@ use std::error::Error;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::ProvideCredentials as _;
+use cloudwatch::Metrics;
 use domain::cursor::{InvalidSigningKeys, SigningKeys};
 use runtime::SystemClock;
 use serde::Deserialize;
@@ -43,6 +44,9 @@ pub(crate) struct Resources {
     kms_key: String,
     /// By the name of the stage that a queue feeds.
     pub(crate) queues: BTreeMap<String, Fed>,
+    /// Older templates did not say.
+    #[serde(default)]
+    charged: Option<Charged>,
 }
 
 /// The URLs of a queue and of its dead letters.
@@ -50,6 +54,58 @@ pub(crate) struct Resources {
 pub(crate) struct Fed {
     pub(crate) url: String,
     pub(crate) dead_letters: String,
+}
+
+/// What AWS charges for, beside the queues.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Charged {
+    pub(crate) architecture: Architecture,
+    pub(crate) front_door: FrontDoor,
+    pub(crate) dashboard: YesNo,
+    /// Metrics that alarms look at.
+    pub(crate) alarm_metrics: u32,
+    /// By the name of their bin.
+    pub(crate) functions: BTreeMap<String, Function>,
+    /// By the stage that they belong to, then by what they hold.
+    pub(crate) tables: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// A deployed function.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Function {
+    pub(crate) name: String,
+    pub(crate) memory_mb: u32,
+    pub(crate) started_by: StartedBy,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StartedBy {
+    Http,
+    Queue,
+    Schedule,
+}
+
+/// The parameter of the template, as it is written there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) enum Architecture {
+    #[serde(rename = "arm64")]
+    Arm64,
+    #[serde(rename = "x86_64")]
+    X86,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) enum FrontDoor {
+    FunctionUrl,
+    HttpApi,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum YesNo {
+    Yes,
+    No,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +128,10 @@ pub(crate) enum StackError {
         "stack `{0}` says in another form than this version reads what it is made of: update `tributary`, or deploy the stack again"
     )]
     Resources(String),
+    #[error(
+        "stack `{0}` does not say what of it is charged for: it was deployed with an older template.yaml; deploy it again with this version's"
+    )]
+    NothingCharged(String),
     #[error("stack `{0}` has no signing keys yet: run `tributary init --stack {0}`")]
     NoSigningKeys(String),
     #[error(
@@ -97,7 +157,7 @@ impl Stack {
         Self::with(name, loader.load().await).await
     }
 
-    async fn with(name: &str, config: SdkConfig) -> Result<Self, Failed> {
+    pub(crate) async fn with(name: &str, config: SdkConfig) -> Result<Self, Failed> {
         if !is_stack_name(name) {
             return Err(StackError::Name(name.to_owned()).into());
         }
@@ -149,6 +209,22 @@ impl Stack {
             dead_letters: SqsQueue::new(client.clone(), &fed.dead_letters),
         };
         self.resources.queues.iter().map(|(name, fed)| (name.clone(), shelf(fed))).collect()
+    }
+
+    pub(crate) fn charged(&self) -> Result<&Charged, StackError> {
+        self.resources.charged.as_ref().ok_or_else(|| StackError::NothingCharged(self.name.clone()))
+    }
+
+    pub(crate) const fn queues(&self) -> &BTreeMap<String, Fed> {
+        &self.resources.queues
+    }
+
+    pub(crate) fn metrics(&self) -> Metrics {
+        Metrics::new(cloudwatch::client(&self.config, None))
+    }
+
+    pub(crate) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        dynamodb::client(&self.config, None)
     }
 
     /// Says of what failed what can be done about it.

@@ -4,6 +4,7 @@ mod arguments;
 mod boot;
 mod client;
 mod clock;
+mod cost;
 mod data;
 mod deployed;
 mod dlq;
@@ -57,6 +58,7 @@ async fn run(arguments: Arguments) -> Result<(), Failed> {
             let (place, order) = command.order();
             dlq::run(&place, order).await
         }
+        Command::Cost(options) => cost::run(options).await,
     }
 }
 

@@ -8,6 +8,7 @@ use aws_lambda_events::query_map::QueryMap;
 use domain::key::IdKey;
 use domain::time::Timestamp;
 use local::{Journal, Queues};
+use ports::Clock as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -15,7 +16,7 @@ use crate::boot::Definitions;
 use crate::clock::LocalClock;
 use crate::operate::local::{Folder, status};
 use crate::output::Failed;
-use crate::{dlq, operate, summary};
+use crate::{cost, dlq, operate, summary};
 
 /// The path under which the tools stand.
 pub(crate) const PREFIX: &str = "/_local/";
@@ -36,7 +37,9 @@ pub(crate) struct Tools {
 
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
-    #[error("there is no tool `{0}`; there are status, summary, clock, journal, trace, operate and dlq")]
+    #[error(
+        "there is no tool `{0}`; there are status, summary, clock, journal, trace, sums, operate and dlq"
+    )]
     Unknown(String),
     #[error("the body has to be {{\"advance_seconds\": number}} with a number from 1 on")]
     Advance,
@@ -81,6 +84,7 @@ impl Tools {
             "clock" => self.advance(body),
             "journal" => self.read_journal(&request.query_string_parameters).await,
             "trace" => Ok(serde_json::to_value(self.trail(&asked_id(body)?).await?)?),
+            cost::TOOL => self.sums(&request.query_string_parameters).await,
             operate::TOOL => self.operate(request).await,
             dlq::TOOL => self.dead_letters(request).await,
             other => Err(Refusal::Unknown(other.to_owned()).into()),
@@ -117,11 +121,9 @@ impl Tools {
     /// The journal behind the place `after`, or only where it ends. If there is
     /// nothing yet it waits, for `wait` seconds at most.
     async fn read_journal(&self, query: &QueryMap) -> Result<Value, Failed> {
-        let number =
-            |name| query.first(name).map(str::parse::<u64>).transpose().map_err(|_| Refusal::Number(name));
-        let wait = number("wait")?.map_or(WAIT_MAX, Duration::from_secs).min(WAIT_MAX);
+        let wait = number(query, "wait")?.map_or(WAIT_MAX, Duration::from_secs).min(WAIT_MAX);
         self.journal.flush().await;
-        let Some(after) = number("after")? else {
+        let Some(after) = number(query, "after")? else {
             return Ok(json!({"entries": [], "next": self.journal.end()}));
         };
         let mut part = self.journal.after(after).await?;
@@ -131,6 +133,14 @@ impl Tools {
             part = self.journal.after(part.next).await?;
         }
         Ok(json!({"entries": part.entries, "next": part.next}))
+    }
+
+    /// What was measured in the last `seconds`, a month of them by default.
+    async fn sums(&self, query: &QueryMap) -> Result<Value, Failed> {
+        let now = self.clock.now();
+        let seconds = number(query, "seconds")?.and_then(|seconds| i64::try_from(seconds).ok());
+        let back = seconds.map_or(30 * Timestamp::DAY, |seconds| seconds.saturating_mul(Timestamp::SECOND));
+        Ok(serde_json::to_value(cost::sums(&self.journal, now.plus(back.saturating_neg()), now).await?)?)
     }
 
     fn advance(&self, body: &str) -> Result<Value, Failed> {
@@ -143,6 +153,10 @@ impl Tools {
         self.queues.wake();
         Ok(json!({"ahead_seconds": ahead / Timestamp::SECOND}))
     }
+}
+
+fn number(query: &QueryMap, name: &'static str) -> Result<Option<u64>, Refusal> {
+    query.first(name).map(str::parse).transpose().map_err(|_| Refusal::Number(name))
 }
 
 /// The id whose way is asked for.

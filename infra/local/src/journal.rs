@@ -9,6 +9,7 @@
 
 mod line;
 mod files;
+mod measured;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ use tracing_subscriber::registry::LookupSpan;
 use files::Files;
 pub use line::Raw;
 use line::{Keeper, is_kept};
+pub use measured::Measured;
 
 /// A full file is followed by a new one, and the one before it is deleted.
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -145,8 +147,8 @@ impl Journal {
         Ok(Self { shared, _thread: Arc::new(thread) })
     }
 
-    /// The layer that takes the lines: every decision on an event, and what our
-    /// own crates say from `info` on under a trace.
+    /// The layer that takes the lines: every decision on an event, what the
+    /// stages measured, and what our own crates say from `info` on under a trace.
     pub fn layer<S, C>(&self, clock: C) -> impl Layer<S> + Send + Sync + use<S, C>
     where
         S: tracing::Subscriber + for<'a> LookupSpan<'a>,
@@ -218,6 +220,20 @@ impl Journal {
                 ControlFlow::Continue(())
             })?;
             Ok(found)
+        })
+        .await
+    }
+
+    /// Adds up what the stages measured from a moment on.
+    pub async fn measured(&self, from: Timestamp) -> Result<Measured, JournalError> {
+        let (end, from) = (self.end(), from.rfc3339());
+        self.read(move |folder| {
+            let mut measured = Measured::default();
+            files::scan(folder, 0, end, |line, _| {
+                measured.take(Raw::of(line), &from);
+                ControlFlow::Continue(())
+            })?;
+            Ok(measured)
         })
         .await
     }

@@ -2,9 +2,10 @@
 
 use domain::profile::stored::DUE_SHARDS;
 use prices::{GB, HOURS_A_MONTH, Prices};
+use serde_json::{Map, Value, json};
 
 use super::model::{Resource, Template, read};
-use super::operating::metrics;
+use super::operating::{metrics, sub};
 
 /// The most that an idle deployment may cost, in dollars a month.
 const IDLE_MAX: f64 = 3.00;
@@ -57,6 +58,42 @@ fn what_is_added_by_default_is_on_the_bill() {
     let sooner = with("rate(1 minute)", "rate(2 minutes)");
     assert!(sooner < before, "a schedule");
     assert!(with("          Type: SQS\n", "          Type: Other\n") < before - 0.2, "a queue's pollers");
+}
+
+/// `tributary cost` counts what this parameter names.
+#[test]
+fn what_is_charged_is_named_to_the_program() {
+    let template = Template::load();
+    let text = sub(template.resource("ResourcesParameter").property("Value")).expect("a !Sub");
+    let named: Value = serde_json::from_str(text).expect("JSON");
+    let charged = &named["charged"];
+    let functions = template.functions().into_iter().map(|function| {
+        let started_by = match (function.events("SQS").len(), function.events("ScheduleV2").len()) {
+            (0, 0) => "http",
+            (_, 0) => "queue",
+            _ => "schedule",
+        };
+        let name = format!("${{{}}}", function.id);
+        let said =
+            json!({ "name": name, "memory_mb": function.number("MemorySize"), "started_by": started_by });
+        (function.bin().to_owned(), said)
+    });
+    assert_eq!(charged["functions"], Value::Object(functions.collect::<Map<_, _>>()));
+    let stages = charged["tables"].as_object().expect("stages").values();
+    let mut tables: Vec<&str> = stages
+        .flat_map(|tables| tables.as_object().expect("tables").values())
+        .filter_map(Value::as_str)
+        .collect();
+    tables.sort_unstable();
+    let mut made: Vec<String> = template.tables().iter().map(|table| format!("${{{}}}", table.id)).collect();
+    made.sort_unstable();
+    assert_eq!(tables, made);
+    let alarms = template.of_type("AWS::CloudWatch::Alarm").into_iter();
+    assert_eq!(charged["alarm_metrics"], alarms.map(|alarm| metrics(alarm).len()).sum::<usize>());
+    for parameter in ["Architecture", "FrontDoor", "Dashboard"] {
+        assert!(text.contains(&format!("\"${{{parameter}}}\"")), "{parameter}");
+    }
+    assert!(text.len() < 2_048, "a parameter holds 4 KB, with names longer than these");
 }
 
 fn idle(template: &Template) -> Vec<Line> {

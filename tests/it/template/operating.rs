@@ -174,7 +174,7 @@ fn watched(alarm: Resource<'_>) -> BTreeSet<String> {
 }
 
 /// The text of a `!Sub`.
-fn sub(value: &serde_yaml_ng::Value) -> Option<&str> {
+pub(super) fn sub(value: &serde_yaml_ng::Value) -> Option<&str> {
     let serde_yaml_ng::Value::Tagged(tagged) = value else { return None };
     (tagged.tag == "Sub").then(|| tagged.value.as_str()).flatten()
 }

@@ -28,17 +28,42 @@ async fn refused(code: &str) -> String {
     chain(stack.err().unwrap().as_ref())
 }
 
-/// The value that the template gives the parameter, each name in it as itself.
-fn written() -> Resources {
+/// Parameters that the resources repeat, and all that they may be.
+const PARAMETERS: [(&str, &[&str]); 3] = [
+    ("Architecture", &["arm64", "x86_64"]),
+    ("FrontDoor", &["FunctionUrl", "HttpApi"]),
+    ("Dashboard", &["no", "yes"]),
+];
+
+/// The value that the template gives the parameter: each name in it as itself,
+/// and parameters at the value of this place.
+fn written(place: usize) -> Resources {
     let (_, rest) = TEMPLATE.split_once("/resources\"\n").expect("the parameter stands in the template");
     let (_, value) = rest.split_once("Value: !Sub |-\n").unwrap();
     let value: Vec<&str> = value.lines().take_while(|line| line.starts_with("        ")).collect();
     let mut plain = value.join("\n");
     while let Some((before, rest)) = plain.split_once("${") {
         let (name, after) = rest.split_once('}').unwrap();
-        plain = format!("{before}{name}{after}");
+        let parameter = PARAMETERS.iter().find(|(parameter, _)| *parameter == name);
+        plain = format!("{before}{}{after}", parameter.map_or(name, |(_, values)| values[place]));
     }
     Resources::parse(&plain).unwrap_or_else(|| panic!("{plain}"))
+}
+
+#[test]
+fn every_value_of_a_parameter_is_read() {
+    let charged = [0, 1].map(|place| written(place).charged.unwrap());
+    let said = charged.map(|charged| (charged.architecture, charged.front_door, charged.dashboard));
+    let expected = [
+        (Architecture::Arm64, FrontDoor::FunctionUrl, YesNo::No),
+        (Architecture::X86, FrontDoor::HttpApi, YesNo::Yes),
+    ];
+    assert_eq!(said, expected);
+    for (_, values) in PARAMETERS {
+        let [plain, quoted] = [values.join(", "), format!("\"{}\"", values.join("\", \""))];
+        let allowed = [plain, quoted].map(|values| format!("    AllowedValues: [{values}]\n"));
+        assert!(allowed.iter().any(|allowed| TEMPLATE.contains(allowed)), "{values:?}");
+    }
 }
 
 #[test]
@@ -52,7 +77,7 @@ fn the_template_names_every_queue_that_has_dead_letters() {
         })
         .collect();
     assert!(!expected.is_empty());
-    let written = written();
+    let written = written(0);
     assert_eq!((written.queues, written.definitions_table.as_str()), (expected, "DefinitionsTable"));
     assert_eq!(written.kms_key, "KmsKeyArn");
 }

@@ -266,7 +266,7 @@ impl KeyCommand {
 }
 
 /// A time of at most a year, in seconds.
-fn seconds(text: &str) -> Result<u32, &'static str> {
+pub(crate) fn seconds(text: &str) -> Result<u32, &'static str> {
     const YEAR: u32 = 365 * 24 * 60 * 60;
     const FORM: &str = "write a number and its unit, such as 90m, 24h or 7d, up to 365d";
     let unit = text.char_indices().next_back().and_then(|(at, unit)| Some((text.get(..at)?, unit)));

@@ -152,6 +152,46 @@ fn a_rotation_of_signing_keys_reaches_a_platform_that_runs() {
     assert_eq!([&before, &after].map(|cursor| page(&format!("&cursor={cursor}")).status), [400, 200]);
 }
 
+#[test]
+fn a_platform_says_what_aws_would_ask_for_what_it_measured() {
+    let world = World::new();
+    let unused = world.try_to("cost").unwrap_err();
+    assert!(unused.contains("the platform has measured nothing yet"), "{unused}");
+    for user in ["u-1", "u-1", "u-2"] {
+        assert_eq!(world.post(&world.platform.write_key, user), 200);
+    }
+    assert_eq!(world.post("nobody's", "u-3"), 401);
+    world.platform.settle();
+
+    let bill = world.json("cost");
+    let count = |what: &str| {
+        let lines = bill["lines"].as_array().unwrap();
+        lines.iter().find(|line| line["what"] == what).unwrap_or_else(|| panic!("{bill}"))["count"]
+            .as_f64()
+            .unwrap()
+    };
+    assert_eq!(bill["accepted"].as_f64(), Some(3.0), "{bill}");
+    let counts = [count("ingest-http: requests"), count("queue"), count("profile-upsert: requests")];
+    assert!(counts[..2] == [4.0, 9.0] && (1.0..=3.0).contains(&counts[2]), "{bill}");
+    // A new profile, its identifier and its page, twice, are transactions: each unit counts double.
+    assert!(count("people, identities: writes") >= 12.0, "{bill}");
+    assert!(bill["dollars"].as_f64().unwrap() > 0.0, "{bill}");
+    let said = world.done("cost --since 1h");
+    assert!(said.contains("3 events accepted") && said.contains("not included"), "{said}");
+
+    // A later period has none of it.
+    for _ in 0..2 {
+        world.wait_a_minute();
+    }
+    let later = world.json("cost --since 1m");
+    assert_eq!(
+        (later["accepted"].as_f64(), &later["dollars_a_million"]),
+        (Some(0.0), &Value::Null),
+        "{later}"
+    );
+    assert!(world.try_to("cost --since 1y").unwrap_err().contains("such as 90m, 24h or 7d"));
+}
+
 /// A sound message of a source that is not defined yet.
 fn early(number: usize) -> Sent {
     let at = Timestamp::from_millis(1_795_343_400_000);

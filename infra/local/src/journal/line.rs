@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use domain::time::Timestamp;
 use ports::Clock;
-use runtime::{decision, telemetry};
+use runtime::{decision, metrics, telemetry};
+use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
@@ -19,7 +20,13 @@ const VALUE_BYTES_MAX: usize = 1024;
 const LINE_BYTES_MAX: usize = 8 * 1024;
 /// Runs from the HTTP answer to the last log line; what has none is nobody's way.
 const TRACE: &str = "trace";
-const STAGE: &str = "stage";
+pub(super) const STAGE: &str = "stage";
+pub(super) const TIME: &str = "time";
+/// On lines that in a function would be metrics: the stage that measured.
+pub(super) const MEASURED: &str = "measured";
+/// The stage of lines that the journal writes of itself, and what they count.
+pub(super) const JOURNAL: &str = "journal";
+pub(super) const LOST: &str = "lost";
 
 /// Whether a line belongs in the journal, as far as its place in the code tells.
 pub(super) fn is_kept(of: &Metadata<'_>) -> bool {
@@ -29,7 +36,8 @@ pub(super) fn is_kept(of: &Metadata<'_>) -> bool {
     if of.target() == decision::TARGET {
         return *of.level() <= Level::DEBUG;
     }
-    *of.level() <= Level::INFO && telemetry::is_ours(of.target()) && of.fields().field(TRACE).is_some()
+    let is_known = metrics::carries(of) || of.fields().field(TRACE).is_some();
+    *of.level() <= Level::INFO && telemetry::is_ours(of.target()) && is_known
 }
 
 /// The layer: turns what was logged into lines.
@@ -51,7 +59,7 @@ impl<S: Subscriber, C: Clock + 'static> Layer<S> for Keeper<C> {
 
 /// What is written of lines that were lost.
 pub(super) fn of_lost(lost: u64, now: Timestamp) -> String {
-    format!("{{\"time\":\"{}\",\"stage\":\"journal\",\"lost\":{lost}}}\n", now.rfc3339())
+    format!("{{\"{TIME}\":\"{}\",\"{STAGE}\":\"{JOURNAL}\",\"{LOST}\":{lost}}}\n", now.rfc3339())
 }
 
 struct Line {
@@ -66,7 +74,7 @@ impl Line {
     fn begun(now: Timestamp, of: &Metadata<'_>) -> Self {
         let mut text = String::with_capacity(512);
         // Writing to a string cannot fail.
-        let _ = write!(text, "{{\"time\":\"{}\",\"level\":\"{}\"", now.rfc3339(), of.level());
+        let _ = write!(text, "{{\"{TIME}\":\"{}\",\"level\":\"{}\"", now.rfc3339(), of.level());
         let is_decision = of.target() == decision::TARGET;
         Self { text, has_trace: false, has_stage: false, is_decision }
     }
@@ -84,13 +92,18 @@ impl Line {
         self.raw(name, &serde_json::to_string(value).unwrap_or_default());
     }
 
-    /// `None` if it turned out to have no trace.
+    /// `None` if it turned out to have no trace, and measures nothing.
     fn finished(mut self, of: &Metadata<'_>) -> Option<String> {
+        let place = of.target().split("::").next().unwrap_or_default();
         if !self.has_stage {
-            self.text(STAGE, of.target().split("::").next().unwrap_or_default());
+            self.text(STAGE, place);
+        }
+        let measures = metrics::carries(of);
+        if measures {
+            self.text(MEASURED, place);
         }
         self.text.push_str("}\n");
-        self.has_trace.then_some(self.text)
+        (self.has_trace || measures).then_some(self.text)
     }
 }
 
@@ -137,5 +150,10 @@ impl<'a> Raw<'a> {
         // Within another value the quotes would be escaped.
         let (_, behind) = self.0.split_once(&format!("\"{name}\":\""))?;
         behind.split_once('"').map(|(value, _)| value)
+    }
+
+    /// The whole line; nothing if a kill cut it off.
+    pub(super) fn parsed(self) -> Value {
+        serde_json::from_str(self.0).unwrap_or_default()
     }
 }

@@ -262,3 +262,36 @@ fn a_folder_that_cannot_be_used_is_named() {
     let error = Journal::open(&file).unwrap_err();
     assert!(error.to_string().contains(&file.display().to_string()), "{error}");
 }
+
+#[tokio::test]
+async fn what_the_stages_measured_is_added_up_by_stage_from_a_moment_on() {
+    let folder = folder();
+    let journal = Journal::open(folder.path()).unwrap();
+    let clock = TestClock::at(NOW);
+    let subscriber = tracing_subscriber::registry().with(journal.layer(clock.clone()));
+    tracing::subscriber::with_default(subscriber, || {
+        let batch = |folded: u64| {
+            tracing::info!(name: runtime::metrics::EVENT, target: "profile::batch", folded, write_units = 2_u64, "Folded");
+        };
+        batch(1);
+        clock.set(NOW.plus(Timestamp::HOUR));
+        batch(20);
+        batch(300);
+        tracing::info!(name: runtime::metrics::EVENT, target: "ingest", trace = TRACE, accepted = 4_u64, "Answered");
+        tracing::info!(target: "ingest", trace = TRACE, accepted = 5_000_u64, "no metrics");
+    });
+    journal.shared.push(&line::of_lost(7, clock.now()), clock.now());
+    journal.flush().await;
+
+    let measured = journal.measured(NOW.plus(1)).await.unwrap();
+    assert_eq!((measured.lines("profile"), measured.lines("ingest")), (2, 1));
+    let sums =
+        [("profile", "folded"), ("profile", "write_units"), ("ingest", "accepted"), ("ingest", "folded")];
+    assert_eq!(sums.map(|(stage, name)| measured.sum(stage, name)), [320, 4, 4, 0]);
+    assert_eq!((measured.oldest, measured.lost), (Some(NOW), 7));
+    assert_eq!(journal.measured(NOW).await.unwrap().sum("profile", "folded"), 321);
+    assert_eq!(
+        Journal::open(self::folder().path()).unwrap().measured(NOW).await.unwrap(),
+        Measured::default()
+    );
+}
