@@ -267,7 +267,7 @@ fn outgoing(workspace: &WorkspaceId, events: Vec<Event>, trace: &str) -> Vec<Out
         events,
     });
     let attributes = vec![("trace".to_owned(), trace.to_owned())];
-    let outgoing = |body| Outgoing { body, attributes: attributes.clone() };
+    let outgoing = |body| Outgoing { body, attributes: attributes.clone(), fifo: None };
     messages.flat_map(Message::pack).map(outgoing).collect()
 }
 

@@ -185,7 +185,7 @@ async fn send(data: &Path, trace: &str, body: &str) {
     let fed = &wiring.function("profile-upsert").unwrap().sources;
     let queue = queues.queue(&fed.first().unwrap().queue, SystemClock).unwrap();
     let attributes = vec![("trace".to_owned(), trace.to_owned())];
-    queue.send(vec![Outgoing { body: body.to_owned(), attributes }]).await.unwrap();
+    queue.send(vec![Outgoing { body: body.to_owned(), attributes, fifo: None }]).await.unwrap();
 }
 
 #[tokio::test]

@@ -53,6 +53,17 @@ pub struct Order {
     pub why: String,
 }
 
+impl Work {
+    /// What is asked, in words that tell of nobody.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Merge(_) => "merge",
+            Self::TakeOut { .. } => "take out",
+            Self::Allow { .. } => "allow",
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Envelope<R> {
     v: u32,

@@ -10,6 +10,17 @@ pub struct Outgoing {
     pub body: String,
     /// String attributes that travel beside the body (`trace`, `reason`).
     pub attributes: Vec<(String, String)>,
+    /// What a FIFO queue needs to know; nothing for a standard one.
+    pub fifo: Option<Fifo>,
+}
+
+/// A message's place in a FIFO queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fifo {
+    /// Messages of one group are worked on one after the other.
+    pub group: String,
+    /// A second message with this id within five minutes is dropped.
+    pub deduplication: String,
 }
 
 /// The sending end of a queue.

@@ -11,7 +11,7 @@ use aws_sdk_sqs::types::{
 };
 use domain::time::Timestamp;
 use ports::Unavailable;
-use ports::queue::Outgoing;
+use ports::queue::{Fifo, Outgoing};
 
 use crate::queue::STRING;
 use crate::{SqsQueue, unavailable};
@@ -35,6 +35,8 @@ pub struct Received {
     pub attributes: Vec<(String, String)>,
     pub receives: u32,
     pub sent: Timestamp,
+    /// The group of a message of a FIFO queue.
+    pub group: Option<String>,
 }
 
 /// A body is personal data and is not shown.
@@ -72,7 +74,8 @@ impl SqsQueue {
             .wait_time_seconds(WAIT_S)
             .message_attribute_names("All")
             .message_system_attribute_names(System::ApproximateReceiveCount)
-            .message_system_attribute_names(System::SentTimestamp);
+            .message_system_attribute_names(System::SentTimestamp)
+            .message_system_attribute_names(System::MessageGroupId);
         let answer = receive.send().await.map_err(|error| unavailable(RECEIVE, error))?;
         answer.messages.unwrap_or_default().into_iter().map(received).collect()
     }
@@ -80,6 +83,9 @@ impl SqsQueue {
     /// Sends one message; gives the id by which its queue knows it.
     pub async fn send_one(&self, message: Outgoing) -> Result<String, Unavailable> {
         let mut send = self.client.send_message().queue_url(&self.url).message_body(message.body);
+        if let Some(Fifo { group, deduplication }) = message.fifo {
+            send = send.message_group_id(group).message_deduplication_id(deduplication);
+        }
         for (name, value) in message.attributes {
             send = send.message_attributes(name, text(value).map_err(|why| Unavailable::new(SEND, why))?);
         }
@@ -142,6 +148,7 @@ fn received(message: Message) -> Result<Received, Unavailable> {
         sent: number(System::SentTimestamp)
             .map(Timestamp::from_millis)
             .ok_or_else(|| lacks("time of sending"))?,
+        group: system.get(&System::MessageGroupId).cloned(),
     })
 }
 
@@ -174,7 +181,7 @@ mod tests {
     async fn a_message_is_received_with_its_attributes_and_hidden_for_as_long_as_was_asked() {
         let answer = json!({ "Messages": [{
             "MessageId": "m-1", "ReceiptHandle": "r-1", "Body": "b",
-            "Attributes": { "ApproximateReceiveCount": "3", "SentTimestamp": "1795343400000" },
+            "Attributes": { "ApproximateReceiveCount": "3", "SentTimestamp": "1795343400000", "MessageGroupId": "g" },
             "MessageAttributes": {
                 "trace": { "DataType": "String", "StringValue": "t" },
                 "reason": { "DataType": "String", "StringValue": "no" },
@@ -185,6 +192,7 @@ mod tests {
         let [received] = &queue.receive(60).await.unwrap()[..] else { panic!("one message") };
         let attributes = [("reason", "no"), ("trace", "t")].map(|(n, v)| (n.to_owned(), v.to_owned()));
         assert_eq!((received.receives, received.sent.millis()), (3, 1_795_343_400_000));
+        assert_eq!(received.group.as_deref(), Some("g"));
         assert_eq!((received.receipt.as_str(), received.attributes.as_slice()), ("r-1", &attributes[..]));
         let (operation, body) = asked(&service).remove(0);
         assert_eq!(operation, "ReceiveMessage");
@@ -206,10 +214,13 @@ mod tests {
         let sum = "9dd4e461268c8034f5c8564e155c67a6"; // MD5 of `x`, which the client checks.
         let (queue, service) = queue(&[json!({ "MessageId": "m-2", "MD5OfMessageBody": sum })]);
         let attributes = vec![("trace".to_owned(), "t".to_owned())];
-        let id = queue.send_one(Outgoing { body: "x".to_owned(), attributes }).await.unwrap();
+        let fifo = Fifo { group: "g".to_owned(), deduplication: "d".to_owned() };
+        let message = Outgoing { body: "x".to_owned(), attributes, fifo: Some(fifo) };
+        let id = queue.send_one(message).await.unwrap();
         assert_eq!(id, "m-2");
         let (operation, body) = asked(&service).remove(0);
         assert_eq!((operation.as_str(), &body["MessageBody"]), ("SendMessage", &json!("x")));
+        assert_eq!((&body["MessageGroupId"], &body["MessageDeduplicationId"]), (&json!("g"), &json!("d")));
         let value = &body["MessageAttributes"]["trace"];
         assert_eq!(*value, json!({ "DataType": "String", "StringValue": "t" }));
     }

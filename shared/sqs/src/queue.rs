@@ -120,6 +120,9 @@ fn size(message: &Outgoing) -> usize {
 
 fn entry((position, message): (usize, Outgoing)) -> Result<Entry, BuildError> {
     let mut entry = Entry::builder().id(position.to_string()).message_body(message.body);
+    if let Some(fifo) = message.fifo {
+        entry = entry.message_group_id(fifo.group).message_deduplication_id(fifo.deduplication);
+    }
     for (name, value) in message.attributes {
         let value = MessageAttributeValue::builder().data_type(STRING).string_value(value).build()?;
         entry = entry.message_attributes(name, value);

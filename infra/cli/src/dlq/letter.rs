@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use domain::identity_request::IdentityRequest;
 use domain::message::Message;
 use domain::time::Timestamp;
-use ports::queue::Outgoing;
+use ports::queue::{Fifo, Outgoing};
 use runtime::sqs::letter;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Letters whose reason no stage wrote: the function was killed, by its time
 /// limit or its memory, or was never called.
@@ -23,6 +24,8 @@ pub(crate) struct Letter {
     /// How often it was received where it lies now.
     pub(super) receives: u32,
     pub(super) sent: Timestamp,
+    /// Its group, if it lies in a FIFO queue.
+    pub(super) group: Option<String>,
 }
 
 /// A body is personal data and is not shown.
@@ -56,9 +59,29 @@ impl Letter {
         letter::is_pointer(&self.body)
     }
 
-    /// The record as it was.
+    /// The record as it was. In a FIFO queue it goes back to its own group; a
+    /// stage's letter tells it, what the queue itself moved lies in it still.
+    /// It is known by the letter's id: by its own the queue might drop it.
     pub(super) fn record(&self) -> Outgoing {
-        Outgoing { body: self.body.clone(), attributes: letter::unwrap(self.attributes.clone()) }
+        let fifo = self.group.as_ref().map(|group| Fifo {
+            group: self.attribute(letter::GROUP).unwrap_or(group).to_owned(),
+            deduplication: self.id.clone(),
+        });
+        Outgoing { body: self.body.clone(), attributes: letter::unwrap(self.attributes.clone()), fifo }
+    }
+
+    /// What the body holds, without whom it is about.
+    fn inside(&self) -> Map<String, Value> {
+        let unreadable = match Message::unpack(&self.body) {
+            Ok(message) => return of_events(&message),
+            Err(unreadable) => unreadable,
+        };
+        match IdentityRequest::unpack(&self.body) {
+            Ok(IdentityRequest { workspace, work }) => {
+                members([("workspace", json!(workspace)), ("request", json!(work.name()))])
+            }
+            Err(_) => members([("unreadable", json!(unreadable.to_string()))]),
+        }
     }
 
     /// What is known of the letter; its body only if it was asked for.
@@ -76,25 +99,25 @@ impl Letter {
             "bytes": self.body.len(),
         });
         let Some(fields) = shape.as_object_mut() else { return shape };
-        match Message::unpack(&self.body) {
-            Ok(message) => {
-                let mut sources: Vec<&str> =
-                    message.events.iter().map(|event| event.source.as_str()).collect();
-                sources.sort_unstable();
-                sources.dedup();
-                fields.insert("workspace".to_owned(), json!(message.workspace));
-                fields.insert("sources".to_owned(), json!(sources));
-                fields.insert("events".to_owned(), json!(message.events.len()));
-            }
-            Err(unreadable) => {
-                fields.insert("unreadable".to_owned(), json!(unreadable.to_string()));
-            }
-        }
+        fields.extend(self.inside());
         if with_body {
             fields.insert("body".to_owned(), json!(self.body));
         }
         shape
     }
+}
+
+/// What a profile message holds.
+fn of_events(message: &Message) -> Map<String, Value> {
+    let mut sources: Vec<&str> = message.events.iter().map(|event| event.source.as_str()).collect();
+    sources.sort_unstable();
+    sources.dedup();
+    let (workspace, events) = (&message.workspace, message.events.len());
+    members([("workspace", json!(workspace)), ("sources", json!(sources)), ("events", json!(events))])
+}
+
+fn members<const N: usize>(members: [(&str, Value); N]) -> Map<String, Value> {
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// Letters by how and why they ended, the most frequent first.

@@ -105,8 +105,8 @@ impl Shelf for SqsShelf {
 
     async fn take(&self) -> Result<Vec<Taken>, Failed> {
         let received = self.dead_letters.receive(HIDDEN_S).await?;
-        let taken = |sqs::Received { id, receipt, body, attributes, receives, sent }| Taken {
-            letter: Letter { id, body, attributes, receives, sent },
+        let taken = |sqs::Received { id, receipt, body, attributes, receives, sent, group }| Taken {
+            letter: Letter { id, body, attributes, receives, sent, group },
             receipt,
         };
         Ok(received.into_iter().map(taken).collect())
@@ -144,8 +144,8 @@ impl Shelf for LocalShelf {
 
     async fn take(&self) -> Result<Vec<Taken>, Failed> {
         let received = self.dead_letters.receive(TAKEN_MAX, usize::MAX, Some(HIDDEN_S.into())).await?;
-        let taken = |Received { id, receipt, body, attributes, receives, sent, .. }| Taken {
-            letter: Letter { id, body, attributes, receives, sent },
+        let taken = |Received { id, receipt, body, attributes, receives, sent, group, .. }| Taken {
+            letter: Letter { id, body, attributes, receives, sent, group },
             receipt: Receipt::as_str(&receipt).to_owned(),
         };
         Ok(received.into_iter().map(taken).collect())

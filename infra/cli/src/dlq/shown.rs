@@ -45,6 +45,9 @@ fn letter(letter: &Value) -> Vec<String> {
     let unreadable = letter.get("unreadable").and_then(Value::as_str);
     let inside = unreadable.map_or_else(
         || {
+            if letter.get("request").is_some() {
+                return format!("a request to {}, in workspace {}", of("request"), of("workspace"));
+            }
             let sources: Vec<&str> = items(letter, "sources").filter_map(Value::as_str).collect();
             let (events, sources) = (of("events"), sources.join(", "));
             format!("events: {events}, of {sources} in workspace {}", of("workspace"))

@@ -1,8 +1,11 @@
 use std::sync::Mutex;
 
 use clap::Parser as _;
+use domain::identifier::Identifier;
+use domain::identity_request::{IdentityRequest, Order as Ordered, Part, Work};
 use domain::time::Timestamp;
-use ports::queue::Outgoing;
+use domain::workspace::WorkspaceId;
+use ports::queue::{Fifo, Outgoing};
 use runtime::sqs::letter;
 
 use super::shelf::Taken;
@@ -151,6 +154,7 @@ fn dead(id: &str, body: &str) -> Letter {
         attributes: attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
         receives: 1,
         sent: NOON,
+        group: None,
     }
 }
 
@@ -244,6 +248,34 @@ async fn letters_go_back_as_the_records_that_they_were() {
     assert_eq!(sent.len(), 23);
     let trace = vec![("trace".to_owned(), "t-1".to_owned())];
     assert!(shelf.state().sent.iter().all(|(_, sent)| sent.attributes == trace));
+}
+
+/// A queue that had the request once drops a second one of the same name: the letter would be gone for nothing.
+#[tokio::test]
+async fn a_letter_of_a_fifo_queue_goes_back_to_its_own_group_under_a_name_of_its_own() {
+    let mut of_stage = Letter { group: Some("d-1".to_owned()), ..dead("d-1", "A") };
+    of_stage.attributes.push((letter::GROUP.to_owned(), "person".to_owned()));
+    let mut killed = Letter { group: Some("other".to_owned()), ..dead("d-2", "B") };
+    killed.attributes.clear();
+    let (shelf, _) = done(Memory::of([of_stage, killed, dead("d-3", "C")]), &["redrive"]).await;
+    let fifo = |group: &str, id: &str| Some(Fifo { group: group.to_owned(), deduplication: id.to_owned() });
+    let sent: Vec<_> = shelf.state().sent.iter().map(|(_, sent)| sent.fifo.clone()).collect();
+    assert_eq!(sent, [fifo("person", "d-1"), fifo("other", "d-2"), None]);
+    assert!(
+        shelf.state().sent.iter().all(|(_, sent)| sent.attributes.iter().all(|(name, _)| name == "trace"))
+    );
+}
+
+#[tokio::test]
+async fn a_letter_of_identity_says_what_was_asked_and_of_whom_nothing() {
+    let order = Ordered { id: "t".to_owned(), by: "key".to_owned(), why: "alice".to_owned() };
+    let part = Part::Identifier(Identifier::parse("email", "alice@example.com", None).unwrap());
+    let work = Work::TakeOut { part, order };
+    let request = IdentityRequest { workspace: WorkspaceId::parse("shop").unwrap(), work };
+    let (_, answer) = done(Memory::of([dead("d-1", &request.pack())]), &["show"]).await;
+    assert!(!answer.to_string().contains("alice"), "{answer}");
+    let lines = shown::lines(What::Show { body: false }, &answer).join("\n");
+    assert!(lines.contains("a request to take out, in workspace shop"), "{lines}");
 }
 
 #[tokio::test]

@@ -36,8 +36,9 @@ pub struct Message {
 }
 
 impl From<Outgoing> for Message {
-    fn from(Outgoing { body, attributes }: Outgoing) -> Self {
-        Self { body, attributes, ..Self::default() }
+    fn from(Outgoing { body, attributes, fifo }: Outgoing) -> Self {
+        let (group, deduplication) = fifo.map(|fifo| (fifo.group, fifo.deduplication)).unzip();
+        Self { body, attributes, group, deduplication, ..Self::default() }
     }
 }
 

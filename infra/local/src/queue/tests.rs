@@ -118,7 +118,8 @@ async fn the_queue_keeps_the_promises_of_a_queue() {
             }
             let receipts: Vec<_> = some.iter().map(|received| received.receipt.clone()).collect();
             assert_eq!(queue.delete(&receipts).await.unwrap(), some.len());
-            let sent = |received: Received| Outgoing { body: received.body, attributes: received.attributes };
+            let sent =
+                |Received { body, attributes, .. }: Received| Outgoing { body, attributes, fifo: None };
             messages.extend(some.into_iter().map(sent));
         }
     };
@@ -172,7 +173,7 @@ async fn a_batch_with_a_message_that_is_refused_sends_nothing() {
 async fn the_port_sends_and_names_what_failed() {
     let subject = Subject::new();
     let queue = subject.queue("plain");
-    let outgoing = |body: &str| Outgoing { body: body.to_owned(), attributes: vec![] };
+    let outgoing = |body: &str| Outgoing { body: body.to_owned(), ..Outgoing::default() };
     Queue::send(&queue, vec![outgoing("one"), outgoing("two")]).await.unwrap();
     assert_eq!(subject.counts("plain").await.visible, 2);
     let failed = Queue::send(&queue, vec![outgoing("")]).await.unwrap_err();

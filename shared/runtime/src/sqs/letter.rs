@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use aws_lambda_events::event::sqs::SqsMessage;
-use ports::queue::Outgoing;
+use ports::queue::{Fifo, Outgoing};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -26,6 +26,9 @@ pub const FATE: &str = "fate";
 pub const MESSAGE_ID: &str = "message_id";
 /// The attribute with how often it was received.
 pub const RECEIVES: &str = "receives";
+
+/// The attribute with the group that the record had in its FIFO queue.
+pub const GROUP: &str = "group";
 
 /// How a record ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,13 +66,25 @@ pub fn write(record: &SqsMessage, cause: &(dyn Error + 'static), fate: Fate) -> 
     let body = record.body.as_deref().unwrap_or_default();
     let fits = !body.is_empty() && body.len().saturating_add(beside) <= MESSAGE_BYTES_MAX;
     let body = if fits { body.to_owned() } else { pointer(body) };
-    Outgoing { body, attributes }
+    Outgoing { body, attributes, fifo: fifo(record) }
+}
+
+/// The dead letters of a FIFO queue are one, too. Each letter is a group of its
+/// own there, or one that is looked at would hide all that follow it.
+fn fifo(record: &SqsMessage) -> Option<Fifo> {
+    let group = group(record)?;
+    let id = record.message_id.as_ref().filter(|id| !id.is_empty()).unwrap_or(group);
+    Some(Fifo { group: id.clone(), deduplication: id.clone() })
+}
+
+fn group(record: &SqsMessage) -> Option<&String> {
+    record.attributes.get("MessageGroupId")
 }
 
 /// The attributes with which a letter goes back to its queue: those that the
 /// record had before it became one.
 pub fn unwrap(attributes: Vec<(String, String)>) -> Vec<(String, String)> {
-    const OURS: [&str; 4] = [REASON, FATE, MESSAGE_ID, RECEIVES];
+    const OURS: [&str; 5] = [REASON, FATE, MESSAGE_ID, RECEIVES, GROUP];
     attributes.into_iter().filter(|(name, _)| !OURS.contains(&name.as_str())).collect()
 }
 
@@ -98,6 +113,7 @@ fn attributes(record: &SqsMessage, cause: &(dyn Error + 'static), fate: Fate) ->
         (REASON, sendable(&chain(cause), REASON_BYTES_MAX)),
         (RECEIVES, receives(record).to_string()),
         (MESSAGE_ID, sendable(record.message_id.as_deref().unwrap_or_default(), ID_BYTES_MAX)),
+        (GROUP, sendable(group(record).map_or("", String::as_str), ID_BYTES_MAX)),
         (TRACE, sendable(trace(record).unwrap_or_default(), ID_BYTES_MAX)),
     ];
     // SQS takes no empty value.

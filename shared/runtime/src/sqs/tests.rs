@@ -119,6 +119,19 @@ fn letter_of(body: &str, reason: &str) -> Outgoing {
 }
 
 #[test]
+fn a_letter_of_a_fifo_queue_hides_no_other_and_remembers_its_group() {
+    let cause: Box<dyn Error + Send + Sync> = "no".into();
+    let mut of_fifo = record("a", "A", 1);
+    of_fifo.attributes.insert("MessageGroupId".to_owned(), "person".to_owned());
+    let letter = letter::write(&of_fifo, cause.as_ref(), Fate::Rejected);
+    let fifo = letter.fifo.as_ref().unwrap();
+    assert_eq!((fifo.group.as_str(), fifo.deduplication.as_str()), ("a", "a"));
+    assert_eq!(attribute(&letter, letter::GROUP), Some("person"));
+    assert_eq!(letter::unwrap(letter.attributes), [("trace".to_owned(), trace_of("a"))]);
+    assert_eq!(letter_of("A", "no").fifo, None, "a standard queue takes no group");
+}
+
+#[test]
 fn a_reason_is_cut_at_a_character_and_holds_only_what_sqs_takes() {
     let letter = letter_of("A", &format!("\u{0}\u{1b}{}", "й".repeat(2_000)));
     let reason = attribute(&letter, "reason").unwrap();

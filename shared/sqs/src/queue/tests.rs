@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aws::service::{Answer, Asked, Service};
+use ports::queue::Fifo;
 use serde_json::{Value, json};
 
 use super::*;
@@ -62,7 +63,11 @@ fn message(entry: &Value) -> Outgoing {
     let attributes = entry.get("MessageAttributes").and_then(Value::as_object).into_iter().flatten();
     let attributes =
         attributes.map(|(name, value)| (name.clone(), value["StringValue"].as_str().unwrap().to_owned()));
-    Outgoing { body: entry["MessageBody"].as_str().unwrap().to_owned(), attributes: attributes.collect() }
+    Outgoing {
+        body: entry["MessageBody"].as_str().unwrap().to_owned(),
+        attributes: attributes.collect(),
+        fifo: None,
+    }
 }
 
 #[tokio::test]
@@ -82,7 +87,7 @@ fn answer(accepted: &[&str], failed: &[(&str, bool)]) -> (u16, Value) {
 }
 
 fn messages(bodies: &[&str]) -> Vec<Outgoing> {
-    bodies.iter().map(|body| Outgoing { body: (*body).to_owned(), attributes: Vec::new() }).collect()
+    bodies.iter().map(|body| Outgoing { body: (*body).to_owned(), ..Outgoing::default() }).collect()
 }
 
 /// The bodies of each request, in order.
@@ -144,7 +149,7 @@ async fn a_refused_request_names_its_code_and_none_of_the_services_words() {
 async fn attributes_travel_as_strings_beside_the_body() {
     let (queue, service) = queue(&[answer(&["0"], &[])]);
     let attributes = vec![("trace".to_owned(), "t-1".to_owned())];
-    queue.send(vec![Outgoing { body: "a".to_owned(), attributes }]).await.unwrap();
+    queue.send(vec![Outgoing { body: "a".to_owned(), attributes, ..Outgoing::default() }]).await.unwrap();
     let request = body(&service.asked()[0]);
     assert_eq!(request["QueueUrl"], URL);
     assert_eq!(
@@ -160,13 +165,27 @@ async fn nothing_to_send_asks_nothing() {
     assert_eq!(asked(&service).len(), 0);
 }
 
+#[tokio::test]
+async fn only_a_fifo_queue_is_told_of_groups() {
+    let (queue, service) = queue(&[answer(&["0", "1"], &[])]);
+    let fifo = Fifo { group: "g".to_owned(), deduplication: "d".to_owned() };
+    let mut both = messages(&["a", "b"]);
+    both[0].fifo = Some(fifo);
+    queue.send(both).await.unwrap();
+    let request = body(&service.asked()[0]);
+    let [of_fifo, plain] = &request["Entries"].as_array().unwrap()[..] else { panic!("two entries") };
+    assert_eq!((&of_fifo["MessageGroupId"], &of_fifo["MessageDeduplicationId"]), (&json!("g"), &json!("d")));
+    assert!(plain.get("MessageGroupId").is_none() && plain.get("MessageDeduplicationId").is_none());
+}
+
 #[test]
 fn a_request_holds_at_most_ten_messages_and_one_mebibyte() {
     let counts = |messages| requests(messages).iter().map(Vec::len).collect::<Vec<_>>();
     assert_eq!(counts(messages(&["x"; 25])), [10, 10, 5]);
     let half = "x".repeat(REQUEST_BYTES_MAX / 2);
     assert_eq!(counts(messages(&[&half, &half, "x", &half])), [2, 2]);
-    let with_attribute = Outgoing { body: half.clone(), attributes: vec![("a".to_owned(), "b".to_owned())] };
+    let with_attribute =
+        Outgoing { body: half.clone(), attributes: vec![("a".to_owned(), "b".to_owned())], fifo: None };
     assert_eq!(counts(vec![with_attribute.clone(), with_attribute]), [1, 1]);
 }
 

@@ -56,5 +56,5 @@ async fn arrived(sent: &[Outgoing], received: &impl AsyncFn() -> Vec<Outgoing>) 
 
 fn message(body: String, attributes: &[(&str, &str)]) -> Outgoing {
     let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    Outgoing { body, attributes: attributes.collect() }
+    Outgoing { body, attributes: attributes.collect(), fifo: None }
 }
