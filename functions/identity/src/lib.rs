@@ -4,9 +4,11 @@
 //! both are as they were read. The queue's order is never relied on: requests
 //! may come late, twice, or all at once.
 
+pub mod settings;
 pub mod resolve;
 pub mod merge;
 pub mod unmerge;
+pub mod batch;
 
 pub use merge::{Outcome, Stage};
 

@@ -1,7 +1,7 @@
 //! One request: whose the identifiers are now, whether they may be one
 //! person's, and the write that makes them so.
 
-use domain::identity_request::{IdentityRequest, Work};
+use domain::identity_request::{IdentityRequest, Order, Work};
 use domain::key::{IdKey, ProfileId, halves};
 use domain::message::Unreadable;
 use domain::profile::lineage::TakenApart;
@@ -100,8 +100,16 @@ where
                 self.tell(&workspace.id, tie, &outcome);
                 Ok(outcome)
             }
-            Work::TakeOut { part, order } => self.take_out(&workspace.id, part, order).await,
-            Work::Allow { profiles, .. } => self.allow(&workspace.id, *profiles).await,
+            Work::TakeOut { part, order } => {
+                let outcome = self.take_out(&workspace.id, part, order).await?;
+                audit(&workspace.id, order, &outcome);
+                Ok(outcome)
+            }
+            Work::Allow { profiles, order } => {
+                let outcome = self.allow(&workspace.id, *profiles).await?;
+                audit(&workspace.id, order, &outcome);
+                Ok(outcome)
+            }
         }
     }
 
@@ -218,4 +226,17 @@ where
         }
         .log();
     }
+}
+
+/// What came of an operator's order; that it was given, the API's audit line says.
+fn audit(workspace: &WorkspaceId, order: &Order, outcome: &Outcome) {
+    let (trace, outcome) = (order.id.as_str(), outcome.name());
+    tracing::info!(
+        audit = true,
+        workspace.id = %workspace,
+        key.id = order.by,
+        outcome,
+        trace,
+        "Carried out order `{trace}`: {outcome}"
+    );
 }

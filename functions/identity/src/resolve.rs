@@ -28,11 +28,18 @@ pub struct Root {
 pub enum Resolved {
     Two(Box<[Root; 2]>),
     One(ProfileId),
-    /// One of them belongs to nobody any more: cut off, or erased.
+    /// One of them belongs to nobody any more: its row says so. A row that is
+    /// not there says nothing, so that [`both`] fails and is tried again.
     Nobody,
     /// Rows and profiles disagree: somebody is changing them. Read again.
     Stale,
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "an identifier that the request names has no row; whoever wrote the request knew it, so it should come"
+)]
+pub(crate) struct NoRow;
 
 #[derive(Debug, thiserror::Error)]
 #[error("profile `{id}` cannot be read")]
@@ -53,10 +60,12 @@ pub async fn both<P: People>(
     let rows = people.identities(workspace, &keys, Read::Consistent).await.map_err(Failure::retry)?;
     let mut owners = Vec::new();
     for (identifier, row) in identifiers.iter().zip(rows) {
-        let Some(IdentityRow { owner: Owner::Profile(owner), generation }) = row else {
-            return Ok(Resolved::Nobody);
-        };
-        owners.push((identifier, owner, generation));
+        match row.ok_or_else(|| Failure::retry(NoRow))? {
+            IdentityRow { owner: Owner::Profile(owner), generation } => {
+                owners.push((identifier, owner, generation));
+            }
+            IdentityRow { owner: Owner::Nobody | Owner::Erased(_), .. } => return Ok(Resolved::Nobody),
+        }
     }
     let mut read = Reader { people, workspace, known: HashMap::new() };
     let mut at: Vec<ProfileId> = owners.iter().map(|(_, owner, _)| *owner).collect();

@@ -211,15 +211,32 @@ async fn rule_17_a_request_is_of_identifiers_and_of_what_they_are_now() {
 }
 
 #[tokio::test]
-async fn an_identifier_that_is_nobodys_ends_the_request() {
+async fn an_identifier_that_is_nobodys_any_more_ends_the_request() {
     let world = World::new();
     world.person(-1, &["card:1"]);
-    assert_eq!(world.tie("card:1", "card:9").await.unwrap(), Outcome::Nobody);
-    let row = (workspace(), key().identifier(&workspace(), &id("card:1")));
+    for owner in [Owner::Nobody, Owner::Erased(NOW)] {
+        world.people.alter(|tables| {
+            let row = (workspace(), key().identifier(&workspace(), &id("card:9")));
+            tables.identities.insert(row, IdentityRow { owner, generation: 1 });
+        });
+        assert_eq!(world.tie("card:1", "card:9").await.unwrap(), Outcome::Nobody);
+    }
+}
+
+/// A tie is only sent when both have rows, so what is missing is a fault and no answer.
+#[tokio::test]
+async fn a_row_that_is_missing_says_nothing_and_the_request_waits() {
+    let world = World::new();
+    let (a, b) = (world.person(-2, &["card:1"]), world.person(-1, &["card:9"]));
+    let row = (workspace(), key().identifier(&workspace(), &id("card:9")));
+    let mut taken = None;
+    world.people.alter(|tables| taken = tables.identities.remove(&row));
+    assert!(matches!(world.tie("card:1", "card:9").await, Err(Failure::Retry(_))));
+    assert!(matches!(world.tie("card:9", "card:1").await, Err(Failure::Retry(_))));
     world.people.alter(|tables| {
-        tables.identities.insert(row, IdentityRow { owner: Owner::Nobody, generation: 1 });
+        tables.identities.insert(row, taken.unwrap());
     });
-    assert_eq!(world.tie("card:1", "card:9").await.unwrap(), Outcome::Nobody);
+    assert_eq!(merged(world.tie("card:1", "card:9").await), (a, b));
 }
 
 #[tokio::test]

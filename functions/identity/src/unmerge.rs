@@ -22,7 +22,7 @@ use ports::people::{Claim, Read, Save, SaveError, StoredProfile};
 use ports::{Clock, Definitions, Entropy, People, Rejections};
 use runtime::failure::Failure;
 
-use crate::resolve::decode;
+use crate::resolve::{NoRow, decode};
 use crate::{Outcome, Stage};
 
 /// Lost races after which the work goes back to the queue.
@@ -154,9 +154,10 @@ where
             Part::Identifier(identifier) => {
                 let key = [self.key.identifier(workspace, identifier)];
                 let row = self.people.identities(workspace, &key, Read::Consistent).await;
-                match row.map_err(Failure::retry)?.pop().flatten() {
-                    Some(IdentityRow { owner: Owner::Profile(owner), .. }) => owner,
-                    _ => return Ok(None),
+                let row = row.map_err(Failure::retry)?.pop().flatten();
+                match row.ok_or_else(|| Failure::retry(NoRow))?.owner {
+                    Owner::Profile(owner) => owner,
+                    Owner::Nobody | Owner::Erased(_) => return Ok(None),
                 }
             }
         };

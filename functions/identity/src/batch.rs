@@ -1,0 +1,48 @@
+//! A batch of the identity queue, from its records to the answer.
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsMessage};
+use domain::time::Timestamp;
+use ports::{Clock, Definitions, Entropy, People, Queue, Rejections};
+use runtime::failure::Failure;
+use runtime::guard;
+use runtime::sqs::{settle, until};
+
+use crate::Stage;
+
+#[derive(Debug, thiserror::Error)]
+#[error("the batch held more than there was time for")]
+struct OutOfTime;
+
+/// Carries out a batch, all before the deadline.
+///
+/// One after the other, in the queue's order: what follows in one group waits
+/// in the queue anyway, and two that tie the same people would only meet.
+pub async fn merge<P, D, R, C, E, L>(
+    stage: &Stage<P, D, R, C, E>,
+    dead_letters: &L,
+    records: &[SqsMessage],
+    deadline: Timestamp,
+    max_receives: u32,
+) -> SqsBatchResponse
+where
+    P: People,
+    D: Definitions,
+    R: Rejections,
+    C: Clock,
+    E: Entropy,
+    L: Queue,
+{
+    let mut verdicts = Vec::new();
+    for record in records {
+        if stage.clock.now() >= until(deadline) {
+            verdicts.push(Err(Failure::retry(OutOfTime)));
+            continue;
+        }
+        // A record without a body is one that cannot be read.
+        let body = record.body.as_deref().unwrap_or_default();
+        // Boxed, because the SDK's futures within are deep and large.
+        let carried_out = guard(Box::pin(stage.carry_out(body))).await;
+        verdicts.push(carried_out.map(drop));
+    }
+    settle(dead_letters, records, verdicts, max_receives).await
+}
