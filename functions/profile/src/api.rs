@@ -11,6 +11,7 @@ mod keys;
 mod find;
 mod shape;
 mod timeline;
+mod lineage;
 mod rejections;
 mod import;
 
@@ -34,6 +35,7 @@ use runtime::failure::{chain, guard};
 use serde_json::{Value, json};
 
 use crate::definitions::Cached;
+use crate::outbox::outgoing;
 use crate::signing::Signing;
 use answer::{Answer, Kind, Problem};
 use ask::Route;
@@ -50,6 +52,8 @@ pub struct Ports<P, D, R, Q, I, C, E> {
     pub rejections: R,
     /// The profile queue.
     pub queue: Q,
+    /// The identity stage's queue.
+    pub merges: Q,
     pub idempotency: I,
     pub clock: C,
     pub entropy: E,
@@ -62,6 +66,7 @@ pub struct Api<P, D, R, Q, I, C, E, S = SigningKeys> {
     definitions: Cached<D>,
     rejections: R,
     queue: Q,
+    merges: Q,
     idempotency: I,
     clock: C,
     entropy: E,
@@ -81,9 +86,9 @@ where
     S: Signing,
 {
     pub fn new(ports: Ports<P, D, R, Q, I, C, E>, key: IdKey, signing: S) -> Self {
-        let Ports { people, definitions, rejections, queue, idempotency, clock, entropy } = ports;
+        let Ports { people, definitions, rejections, queue, merges, idempotency, clock, entropy } = ports;
         let definitions = Cached::new(definitions);
-        Self { people, definitions, rejections, queue, idempotency, clock, entropy, key, signing }
+        Self { people, definitions, rejections, queue, merges, idempotency, clock, entropy, key, signing }
     }
 
     /// Answers one request; whatever happens, the answer has a form and a trace.
@@ -123,6 +128,8 @@ where
             Route::Lookup => self.lookup(&ask).await,
             Route::Profile { id } => self.profile(&ask, id).await,
             Route::Timeline { id } => self.timeline(&ask, id).await,
+            Route::Lineage { id } => self.lineage(&ask, id).await,
+            Route::Merge { id } | Route::TakeOut { id } | Route::Allow { id } => self.order(&ask, id).await,
             Route::Rejections { source } => self.list_rejections(&ask, source).await,
             Route::Import => self.import(&ask, Import::One).await,
             Route::ImportBatch => self.import(&ask, Import::Batch).await,
@@ -164,6 +171,40 @@ where
         let signing = self.signing.keys(cursor(&parameters), self.clock.now()).await;
         let keys = (&self.key, &signing);
         timeline::read(&self.people, keys, workspace, &found, &filter).await.map(Answer::json)
+    }
+
+    async fn lineage(&self, ask: &Ask<'_>, id: &str) -> Result<Answer, Problem> {
+        let workspace = &ask.caller.workspace;
+        let id = find::id(id)?;
+        ask.audit("allowed", &id.to_string());
+        ask::parameters(ask.request, &[])?;
+        let found = find::by_id(&self.people, workspace, id).await?;
+        lineage::read(&self.people, &self.key, workspace, &found).await.map(Answer::json)
+    }
+
+    /// Hands an operator's order to the identity stage. It is carried out soon;
+    /// the profile's lineage shows what came of it.
+    async fn order(&self, ask: &Ask<'_>, id: &str) -> Result<Answer, Problem> {
+        let workspace = &ask.caller.workspace;
+        let id = find::id(id)?;
+        ask.audit("allowed", &id.to_string());
+        let body = ask::object(&ask::body(ask.request)?)?;
+        let body = Fields::root(&body);
+        let found = find::by_id(&self.people, workspace, id).await?;
+        let (by, trace, now) = (ask.caller.key_id.as_str(), ask.trace, self.clock.now());
+        let ordered = lineage::Ordered { workspace, by, trace, now };
+        let request = match ask.route {
+            Route::Merge { .. } => {
+                let identifier = identifier(&body)?;
+                let other = find::by_identifier(&self.people, &self.key, workspace, &identifier).await?;
+                ordered.merge(&found, &body, (identifier, &other))?
+            }
+            Route::TakeOut { .. } => ordered.take_out(&found, &body)?,
+            _ => ordered.allow(&found, &body)?,
+        };
+        let attributes = vec![("trace".to_owned(), trace.to_owned())];
+        self.merges.send(vec![outgoing(&request, &self.key, attributes)]).await?;
+        Ok(Answer::json(json!({ "order": trace })))
     }
 
     async fn list_rejections(&self, ask: &Ask<'_>, source: &str) -> Result<Answer, Problem> {
@@ -222,7 +263,7 @@ where
             return Ok(());
         }
         let attributes = vec![("trace".to_owned(), message.trace.clone())];
-        let outgoing = |body| Outgoing { body, attributes: attributes.clone() };
+        let outgoing = |body| Outgoing { body, attributes: attributes.clone(), fifo: None };
         Ok(self.queue.send(message.pack().into_iter().map(outgoing).collect()).await?)
     }
 
@@ -289,6 +330,11 @@ fn cursor<'a>(parameters: &'a [(&str, Cow<'_, str>)]) -> Option<&'a str> {
 
 fn identifier(body: &Fields<'_>) -> Result<Identifier, Problem> {
     body.only(&["identifier"])?;
+    named(body)
+}
+
+/// The identifier that a body names, beside whatever else it says.
+fn named(body: &Fields<'_>) -> Result<Identifier, Problem> {
     let one = Fields::of(body.required("identifier")?, "identifier")?;
     one.only(&["kind", "value", "region"])?;
     let (kind, value) = (one.required_text("kind")?, import::value(&one)?);

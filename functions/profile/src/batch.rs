@@ -11,9 +11,9 @@ use crate::{Conduct, Stage};
 
 /// Folds a batch and settles it, all before the deadline, and tells what it
 /// came to in one line.
-pub async fn fold<P, D, R, C, E, X, Q>(
-    stage: &Stage<P, D, R, C, E, X>,
-    dead_letters: &Q,
+pub async fn fold<P, D, R, Q, C, E, X, L>(
+    stage: &Stage<P, D, R, Q, C, E, X>,
+    dead_letters: &L,
     mut records: Vec<SqsMessage>,
     deadline: Timestamp,
     max_receives: u32,
@@ -22,10 +22,11 @@ where
     P: People,
     D: Definitions,
     R: Rejections,
+    Q: Queue,
     C: Clock,
     E: Entropy,
     X: Conduct,
-    Q: Queue,
+    L: Queue,
 {
     longest_waiting_first(&mut records);
     // A record without a body is one that cannot be read.

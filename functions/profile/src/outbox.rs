@@ -1,16 +1,18 @@
 //! Carrying out what profiles' outboxes hold.
 
-use domain::key::ProfileId;
+use domain::identity_request::{IdentityRequest, Work};
+use domain::key::{IdKey, ProfileId};
 use domain::profile::outbox::Tie;
 use domain::profile::stored::{IdentityRow, Owner};
 use domain::profile::{Profile, page};
 use domain::workspace::WorkspaceId;
 use ports::people::{Read, Save, SaveError, StoredProfile};
-use ports::{Clock, Entropy, People, Unavailable};
+use ports::queue::{Fifo, Outgoing};
+use ports::{Clock, Entropy, People, Queue, Unavailable};
 
 use crate::stage::Writer;
 
-impl<P: People, C: Clock, E: Entropy> Writer<P, C, E> {
+impl<P: People, Q: Queue, C: Clock, E: Entropy> Writer<P, Q, C, E> {
     /// Carries out a profile's outbox as read, then clears what was carried
     /// out, by id. If another writer came between, the entries stay and are
     /// carried out again: that changes nothing.
@@ -21,15 +23,19 @@ impl<P: People, C: Clock, E: Entropy> Writer<P, C, E> {
         stored: &StoredProfile,
         profile: &Profile,
     ) -> Result<(), Unavailable> {
-        let mut sent: Vec<u64> = Vec::new();
+        let (mut sent, mut requests) = (Vec::new(), Vec::new());
         for tie in profile.outbox.ties() {
             if self.record_tie(workspace, id, tie).await? {
                 sent.push(tie.mark());
+                requests.push(self.request(workspace, tie));
             }
         }
         // With nothing to send there is still a profile to take from the index.
         if sent.is_empty() && !profile.outbox.is_empty() {
             return Err(Unavailable::new("carrying out an outbox", Unowned));
+        }
+        if !requests.is_empty() {
+            self.merges.send(requests).await?;
         }
         let mut next = profile.clone();
         next.outbox.clear(&sent);
@@ -41,7 +47,12 @@ impl<P: People, C: Clock, E: Entropy> Writer<P, C, E> {
         }
     }
 
-    /// An open tie stands with both profiles until the identity stage acts on it.
+    fn request(&self, workspace: &WorkspaceId, tie: &Tie) -> Outgoing {
+        let request = IdentityRequest { workspace: workspace.clone(), work: Work::Merge(tie.clone()) };
+        outgoing(&request, &self.key, Vec::new())
+    }
+
+    /// A tie stands with both profiles, merged or not: it says why.
     async fn record_tie(
         &self,
         workspace: &WorkspaceId,
@@ -62,6 +73,16 @@ impl<P: People, C: Clock, E: Entropy> Writer<P, C, E> {
         }
         Ok(is_whole)
     }
+}
+
+/// A request on its way into the identity stage's queue.
+pub(crate) fn outgoing(
+    request: &IdentityRequest,
+    key: &IdKey,
+    attributes: Vec<(String, String)>,
+) -> Outgoing {
+    let fifo = Fifo { group: request.group(key), deduplication: request.deduplication() };
+    Outgoing { body: request.pack(), attributes, fifo: Some(fifo) }
 }
 
 #[derive(Debug, thiserror::Error)]

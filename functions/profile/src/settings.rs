@@ -1,7 +1,7 @@
 //! What the deployment tells each function of the stage, read once at the start.
 
 use domain::cursor::{InvalidSigningKeys, SigningKeys};
-use domain::key::IdKey;
+use domain::key::{IdKey, InvalidIdKey};
 
 /// Settings of `profile-upsert`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct Upsert {
     /// The queue's `maxReceiveCount`.
     pub max_receives: u32,
     pub id_key_parameter: String,
+    /// The identity stage's queue.
+    pub identity_queue_url: String,
 }
 
 /// Settings of `profile-sweep`.
@@ -20,6 +22,8 @@ pub struct Sweep {
     pub people_table: String,
     pub identities_table: String,
     pub id_key_parameter: String,
+    /// The identity stage's queue.
+    pub identity_queue_url: String,
 }
 
 /// Settings of `profile-api`.
@@ -28,6 +32,8 @@ pub struct Api {
     pub tables: Tables,
     pub rejections_table: String,
     pub queue_url: String,
+    /// The identity stage's queue.
+    pub identity_queue_url: String,
     pub id_key_parameter: String,
     pub signing_keys_parameter: String,
 }
@@ -52,8 +58,8 @@ pub enum Invalid {
 /// A secret is not one that `tributary init` made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSecret {
-    #[error("the id key has {} hexadecimal digits; put it back from its backup", 2 * IdKey::LENGTH)]
-    IdKey,
+    #[error(transparent)]
+    IdKey(#[from] InvalidIdKey),
     #[error("the signing keys cannot be read")]
     SigningKeys(#[source] InvalidSigningKeys),
 }
@@ -68,6 +74,7 @@ impl Upsert {
             dlq_url: required("PROFILE_DLQ_URL")?,
             max_receives: receives.ok_or(Invalid::NoNumber("PROFILE_MAX_RECEIVES"))?,
             id_key_parameter: required("ID_KEY_PARAMETER")?,
+            identity_queue_url: required("IDENTITY_QUEUE_URL")?,
         })
     }
 }
@@ -79,6 +86,7 @@ impl Sweep {
             people_table: required("PEOPLE_TABLE")?,
             identities_table: required("IDENTITIES_TABLE")?,
             id_key_parameter: required("ID_KEY_PARAMETER")?,
+            identity_queue_url: required("IDENTITY_QUEUE_URL")?,
         })
     }
 }
@@ -90,6 +98,7 @@ impl Api {
             tables: Tables::read(&required)?,
             rejections_table: required("REJECTIONS_TABLE")?,
             queue_url: required("PROFILE_QUEUE_URL")?,
+            identity_queue_url: required("IDENTITY_QUEUE_URL")?,
             id_key_parameter: required("ID_KEY_PARAMETER")?,
             signing_keys_parameter: required("SIGNING_KEYS_PARAMETER")?,
         })
@@ -111,17 +120,9 @@ fn required(lookup: impl Fn(&str) -> Option<String>) -> impl Fn(&'static str) ->
     move |name| lookup(name).filter(|value| !value.is_empty()).ok_or(Invalid::Missing(name))
 }
 
-/// Reads the deployment's id key, 32 bytes in hexadecimal.
+/// Reads the deployment's id key.
 pub fn id_key(secret: &str) -> Result<IdKey, InvalidSecret> {
-    let digits = secret.trim().as_bytes();
-    let (pairs, []) = digits.as_chunks::<2>() else { return Err(InvalidSecret::IdKey) };
-    let byte = |pair: &[u8; 2]| {
-        let pair = std::str::from_utf8(pair).ok().filter(|pair| !pair.starts_with('+'))?;
-        u8::from_str_radix(pair, 16).ok()
-    };
-    let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
-    let bytes = bytes.and_then(|bytes| bytes.try_into().ok()).ok_or(InvalidSecret::IdKey)?;
-    Ok(IdKey::new(bytes))
+    IdKey::parse(secret).map_err(InvalidSecret::IdKey)
 }
 
 /// Reads the deployment's signing keys.
@@ -133,7 +134,8 @@ pub fn signing_keys(secret: &str) -> Result<SigningKeys, InvalidSecret> {
 mod tests {
     use super::*;
 
-    const ALL: [(&str, &str); 9] = [
+    const ALL: [(&str, &str); 10] = [
+        ("IDENTITY_QUEUE_URL", "merges"),
         ("PEOPLE_TABLE", "people"),
         ("IDENTITIES_TABLE", "identities"),
         ("DEFINITIONS_TABLE", "definitions"),
@@ -174,7 +176,7 @@ mod tests {
         let right = "0f".repeat(IdKey::LENGTH);
         assert!(id_key(&right).is_ok() && id_key(&format!("{right}\n")).is_ok());
         for wrong in ["", "0f", &"0f".repeat(33), &"+f".repeat(32), &"zz".repeat(32), &"é".repeat(32)] {
-            assert_eq!(id_key(wrong).unwrap_err(), InvalidSecret::IdKey, "{wrong}");
+            assert_eq!(id_key(wrong).unwrap_err(), InvalidSecret::IdKey(InvalidIdKey), "{wrong}");
         }
     }
 }

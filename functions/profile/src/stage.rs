@@ -6,21 +6,23 @@ use domain::key::{IdKey, halves};
 use domain::profile::Profile;
 use domain::profile::stored::Version;
 use ports::people::StoredProfile;
-use ports::{Clock, Definitions, Entropy, People, Rejections};
+use ports::{Clock, Definitions, Entropy, People, Queue, Rejections};
 
 use crate::conduct::{Conduct, Proper};
 use crate::definitions::Cached;
 
 /// What writing a profile takes; the sweep needs no more.
 #[derive(Debug)]
-pub struct Writer<P, C, E> {
+pub struct Writer<P, Q, C, E> {
     pub people: P,
+    /// The identity stage's queue.
+    pub merges: Q,
     pub clock: C,
     pub entropy: E,
     pub key: IdKey,
 }
 
-impl<P: People, C: Clock, E: Entropy> Writer<P, C, E> {
+impl<P: People, Q, C: Clock, E: Entropy> Writer<P, Q, C, E> {
     /// A profile as it is stored next: under a version that never recurs, due
     /// at once if it has something to send.
     pub(crate) fn stored(&self, seen: Option<Version>, profile: &Profile) -> StoredProfile {
@@ -37,24 +39,24 @@ impl<P: People, C: Clock, E: Entropy> Writer<P, C, E> {
 
 /// The profile stage over its ports.
 #[derive(Debug)]
-pub struct Stage<P, D, R, C, E, X = Proper> {
-    pub writer: Writer<P, C, E>,
+pub struct Stage<P, D, R, Q, C, E, X = Proper> {
+    pub writer: Writer<P, Q, C, E>,
     pub definitions: Cached<D>,
     pub rejections: R,
     conduct: PhantomData<X>,
 }
 
-impl<P, D, R, C, E, X> Stage<P, D, R, C, E, X>
+impl<P, D, R, Q, C, E, X> Stage<P, D, R, Q, C, E, X>
 where
     P: People,
     D: Definitions,
     R: Rejections,
+    Q: Queue,
     C: Clock,
     E: Entropy,
     X: Conduct,
 {
-    pub fn new(people: P, definitions: D, rejections: R, clock: C, entropy: E, key: IdKey) -> Self {
-        let writer = Writer { people, clock, entropy, key };
+    pub fn new(writer: Writer<P, Q, C, E>, definitions: D, rejections: R) -> Self {
         Self { writer, definitions: Cached::new(definitions), rejections, conduct: PhantomData }
     }
 }

@@ -8,7 +8,7 @@ use domain::profile::stored::DUE_SHARDS;
 use domain::time::Timestamp;
 use domain::workspace::WorkspaceId;
 use ports::people::{Save, SaveError, StoredProfile};
-use ports::{Clock, Entropy, People};
+use ports::{Clock, Entropy, People, Queue};
 use runtime::failure::{Failure, chain};
 
 use crate::load;
@@ -28,7 +28,7 @@ pub struct Swept {
     pub failed: usize,
 }
 
-impl<P: People, C: Clock, E: Entropy> Writer<P, C, E> {
+impl<P: People, Q: Queue, C: Clock, E: Entropy> Writer<P, Q, C, E> {
     /// Looks at all that is due; one that fails does not keep others waiting.
     pub async fn sweep(&self) -> Result<Swept, Failure> {
         let now = self.clock.now();

@@ -18,7 +18,7 @@ use domain::workspace::WorkspaceId;
 use futures_util::StreamExt as _;
 use ports::definitions::Workspace;
 use ports::people::Read;
-use ports::{Clock, Definitions, Entropy, People, Rejections};
+use ports::{Clock, Definitions, Entropy, People, Queue, Rejections};
 use runtime::failure::{Failure, chain};
 use runtime::{decision, guard};
 
@@ -78,11 +78,12 @@ type Received = (Option<Arc<Workspace>>, Vec<(usize, Message)>);
 /// What became of a record's event; a record fails if one of its events does.
 type Outcome = (usize, Result<(), Failure>);
 
-impl<P, D, R, C, E, X> Stage<P, D, R, C, E, X>
+impl<P, D, R, Q, C, E, X> Stage<P, D, R, Q, C, E, X>
 where
     P: People,
     D: Definitions,
     R: Rejections,
+    Q: Queue,
     C: Clock,
     E: Entropy,
     X: Conduct,

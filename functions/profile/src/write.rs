@@ -15,7 +15,7 @@ use domain::time::Timestamp;
 use domain::workspace::{SourceId, WorkspaceId};
 use ports::definitions::Workspace;
 use ports::people::{Claim, Save, SaveError, StoredProfile};
-use ports::{Clock, Definitions, Entropy, People, Rejections};
+use ports::{Clock, Definitions, Entropy, People, Queue, Rejections};
 use runtime::decision::{self, Decision};
 use runtime::failure::Failure;
 
@@ -102,11 +102,12 @@ impl Decided {
 /// An event that the ledger does not know.
 type Fresh<'a> = (usize, &'a Event, EventName);
 
-impl<P, D, R, C, E, X> Stage<P, D, R, C, E, X>
+impl<P, D, R, Q, C, E, X> Stage<P, D, R, Q, C, E, X>
 where
     P: People,
     D: Definitions,
     R: Rejections,
+    Q: Queue,
     C: Clock,
     E: Entropy,
     X: Conduct,

@@ -20,7 +20,7 @@ use domain::time::Timestamp;
 use domain::workspace::{SourceId, WorkspaceId};
 use ingest::Ingest;
 use ports::definitions::{Grant, Key, Source, Workspace};
-use profile::{Proper, Stage};
+use profile::{Proper, Stage, Writer};
 use sqs::SqsQueue;
 use testkit::{MemoryDefinitions, MemoryPeople, MemoryQueue, MemoryRejections, SeededEntropy, TestClock};
 use tokio::runtime::Runtime;
@@ -75,7 +75,8 @@ impl Measured {
 }
 
 type SmallIngest = Ingest<MemoryDefinitions, SqsQueue, MemoryRejections, TestClock, SeededEntropy>;
-type SmallStage = Stage<MemoryPeople, MemoryDefinitions, MemoryRejections, TestClock, SeededEntropy, Proper>;
+type SmallStage =
+    Stage<MemoryPeople, MemoryDefinitions, MemoryRejections, MemoryQueue, TestClock, SeededEntropy, Proper>;
 
 #[inline(never)]
 fn measured_ingest(runtime: &Runtime, ingest: &SmallIngest, request: ApiGatewayV2httpRequest) -> i64 {
@@ -139,14 +140,14 @@ fn upsert(runtime: &Runtime, corpus: &Corpus, history: usize, profiles: usize) -
         clock(),
         SeededEntropy::seeded(1),
     );
-    let stage: SmallStage = Stage::new(
-        MemoryPeople::default(),
-        definitions,
-        MemoryRejections::default(),
-        clock(),
-        SeededEntropy::seeded(2),
-        IdKey::new(ID_KEY),
-    );
+    let writer = Writer {
+        people: MemoryPeople::default(),
+        merges: MemoryQueue::default(),
+        clock: clock(),
+        entropy: SeededEntropy::seeded(2),
+        key: IdKey::new(ID_KEY),
+    };
+    let stage: SmallStage = Stage::new(writer, definitions, MemoryRejections::default());
     let person = known_at_once(corpus)?;
     let post = |samples: &[&Sample]| -> Result<Vec<String>, Failed> {
         let posted = request::post(Sdk::Web, samples, &key.reveal(), clock_now())?;

@@ -13,7 +13,7 @@ use domain::workspace::{SourceId, WorkspaceId};
 use dynamodb::{Definitions, People, Rejections};
 use ingest::Ingest;
 use ports::definitions::{Grant, Source};
-use profile::{Proper, Stage, batch};
+use profile::{Proper, Stage, Writer, batch};
 use sqs::SqsQueue;
 use testkit::{MemoryQueue, SeededEntropy, TestClock};
 use tracing::Instrument as _;
@@ -43,8 +43,15 @@ const MAX_RECEIVES: u32 = 5;
 /// Above what a run sends a second.
 const RATE: u32 = 1_000_000;
 
-pub(crate) type RealStage =
-    Stage<People, Definitions<TestClock>, Rejections<TestClock>, TestClock, SeededEntropy, Proper>;
+pub(crate) type RealStage = Stage<
+    People,
+    Definitions<TestClock>,
+    Rejections<TestClock>,
+    MemoryQueue,
+    TestClock,
+    SeededEntropy,
+    Proper,
+>;
 type RealIngest = Ingest<Definitions<TestClock>, SqsQueue, Rejections<TestClock>, TestClock, SeededEntropy>;
 
 /// A deployment in one process.
@@ -118,12 +125,15 @@ impl Tributary {
         Ok(Self {
             ingest: Ingest::new(definitions(), sender, rejections(), clock.clone(), entropy.clone()),
             stage: Stage::new(
-                people,
+                Writer {
+                    people,
+                    merges: MemoryQueue::default(),
+                    clock: clock.clone(),
+                    entropy,
+                    key: IdKey::new(ID_KEY),
+                },
                 definitions(),
                 rejections(),
-                clock.clone(),
-                entropy,
-                IdKey::new(ID_KEY),
             ),
             store,
             queue,

@@ -16,7 +16,7 @@ use domain::time::Timestamp;
 use domain::workspace::{SourceId, WorkspaceId};
 use ports::people::{ItemPage, Read, Save, SaveError, StoredProfile};
 use ports::{People, Unavailable};
-use profile::Stage;
+use profile::{Stage, Writer};
 use testkit::{MemoryPeople, MemoryQueue, MemoryRejections, SeededEntropy, TestClock};
 
 use super::crowd::{definitions, key, start, workspace};
@@ -177,8 +177,9 @@ fn a_thousand_poisoned_messages_end_in_the_dead_letters_and_99_000_are_applied_o
     let for_key = key().identifier(&workspace(), &Identifier::parse("user_id", "panics", None).unwrap());
     let store = Panicking { people: people.clone(), for_key };
     let rejections = MemoryRejections::new(clock.clone());
-    let stage: Stage<_, _, _, _, _> =
-        Stage::new(store, definitions(), rejections, clock, SeededEntropy::seeded(1), key());
+    let merges = MemoryQueue::default();
+    let writer = Writer { people: store, merges, clock, entropy: SeededEntropy::seeded(1), key: key() };
+    let stage: Stage<_, _, _, _, _, _> = Stage::new(writer, definitions(), rejections);
     let dead_letters = MemoryQueue::default();
     let mut queue: VecDeque<(u32, usize)> = (0..MESSAGES).map(|number| (0, number)).collect();
     quiet_here();

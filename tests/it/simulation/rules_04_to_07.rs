@@ -78,6 +78,7 @@ fn shown(store: &Store, id: ProfileId) -> Vec<String> {
         people: store.people.clone(),
         definitions: store.definitions.clone(),
         rejections: store.rejections.clone(),
+        merges: MemoryQueue::default(),
         queue: MemoryQueue::default(),
         idempotency: MemoryIdempotency::default(),
         clock: store.clock.clone(),

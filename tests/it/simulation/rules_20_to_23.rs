@@ -11,8 +11,8 @@ use domain::profile::{Held, Profile};
 use domain::time::Timestamp;
 use ports::Clock as _;
 use ports::people::StoredProfile;
-use profile::Stage;
 use profile::sweep::{BACKOFF, Swept, TAKEN_MAX};
+use profile::{Stage, Writer};
 use testkit::{Fault, Faulty, SeededEntropy};
 
 use super::crash_points::{Calls, End, Store};
@@ -78,8 +78,14 @@ fn sweep(store: &Store, choose: impl FnMut(&'static str) -> Fault + Send + 'stat
     let people = Faulty::new(store.people.clone(), choose);
     let definitions = people.sharing(store.definitions.clone());
     let rejections = people.sharing(store.rejections.clone());
-    let stage: Stage<_, _, _, _, _> =
-        Stage::new(people, definitions, rejections, store.clock.clone(), SeededEntropy::seeded(2), key());
+    let writer = Writer {
+        merges: people.sharing(store.merges.clone()),
+        people,
+        clock: store.clock.clone(),
+        entropy: SeededEntropy::seeded(2),
+        key: key(),
+    };
+    let stage: Stage<_, _, _, _, _, _> = Stage::new(writer, definitions, rejections);
     finish(stage.writer.sweep()).unwrap()
 }
 

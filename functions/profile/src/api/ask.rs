@@ -25,6 +25,10 @@ pub(crate) enum Route<'a> {
     Lookup,
     Profile { id: &'a str },
     Timeline { id: &'a str },
+    Lineage { id: &'a str },
+    Merge { id: &'a str },
+    TakeOut { id: &'a str },
+    Allow { id: &'a str },
     Rejections { source: &'a str },
     Import,
     ImportBatch,
@@ -41,6 +45,10 @@ impl<'a> Route<'a> {
             ["v1", "profiles", "lookup"] => (Self::Lookup, "POST"),
             ["v1", "profiles", id] => (Self::Profile { id }, "GET"),
             ["v1", "profiles", id, "timeline"] => (Self::Timeline { id }, "GET"),
+            ["v1", "profiles", id, "lineage"] => (Self::Lineage { id }, "GET"),
+            ["v1", "profiles", id, "merge"] => (Self::Merge { id }, "POST"),
+            ["v1", "profiles", id, "take-out"] => (Self::TakeOut { id }, "POST"),
+            ["v1", "profiles", id, "allow"] => (Self::Allow { id }, "POST"),
             ["v1", "sources", source, "rejections"] => (Self::Rejections { source }, "GET"),
             _ => return Err(Problem::new(Kind::NoRoute, "See the OpenAPI document for the paths there are")),
         };
@@ -53,8 +61,14 @@ impl<'a> Route<'a> {
     /// What a key must be allowed.
     pub(crate) const fn scope(self) -> Scope {
         match self {
-            Self::Lookup | Self::Profile { .. } | Self::Timeline { .. } => Scope::ProfilesRead,
-            Self::Import | Self::ImportBatch => Scope::ProfilesWrite,
+            Self::Lookup | Self::Profile { .. } | Self::Timeline { .. } | Self::Lineage { .. } => {
+                Scope::ProfilesRead
+            }
+            Self::Import
+            | Self::ImportBatch
+            | Self::Merge { .. }
+            | Self::TakeOut { .. }
+            | Self::Allow { .. } => Scope::ProfilesWrite,
             Self::Rejections { .. } => Scope::SourcesRead,
         }
     }
@@ -65,6 +79,10 @@ impl<'a> Route<'a> {
             Self::Lookup => "profile.lookup",
             Self::Profile { .. } => "profile.read",
             Self::Timeline { .. } => "profile.timeline",
+            Self::Lineage { .. } => "profile.lineage",
+            Self::Merge { .. } => "profile.merge",
+            Self::TakeOut { .. } => "profile.take_out",
+            Self::Allow { .. } => "profile.allow",
             Self::Rejections { .. } => "source.rejections",
             Self::Import | Self::ImportBatch => "profile.import",
         }

@@ -137,7 +137,7 @@ fn absorbed((id, how): (&ProfileId, &Absorbed)) -> Value {
     json!({ "id": id.to_string(), "at": how.at.rfc3339() })
 }
 
-fn tie(tie: &Tie) -> Value {
+pub(crate) fn tie(tie: &Tie) -> Value {
     let named = |one: &Identifier| json!({ "kind": one.kind(), "value": one.value() });
     json!({
         "identifiers": tie.identifiers.iter().map(named).collect::<Vec<_>>(),

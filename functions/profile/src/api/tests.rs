@@ -3,6 +3,7 @@
 mod access;
 mod fixtures;
 mod imports;
+mod lineages;
 mod logs;
 mod look_ups;
 mod refusals;
@@ -32,7 +33,7 @@ use testkit::{
 };
 
 use super::{Api, Ports, TRACE};
-use crate::Stage;
+use crate::{Stage, Writer};
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_343_400_000);
 
@@ -45,7 +46,8 @@ type TestApi = Api<
     TestClock,
     SeededEntropy,
 >;
-type TestStage = Stage<MemoryPeople, MemoryDefinitions, MemoryRejections, TestClock, SeededEntropy>;
+type TestStage =
+    Stage<MemoryPeople, MemoryDefinitions, MemoryRejections, MemoryQueue, TestClock, SeededEntropy>;
 
 /// Two workspaces, `shop` and `other`, and an API that serves both.
 struct World {
@@ -55,6 +57,7 @@ struct World {
     definitions: MemoryDefinitions,
     rejections: MemoryRejections,
     queue: MemoryQueue,
+    merges: MemoryQueue,
     idempotency: MemoryIdempotency,
     clock: TestClock,
     chance: SeededEntropy,
@@ -78,27 +81,40 @@ impl World {
         let (rejections, idempotency) = (MemoryRejections::new(clock.clone()), MemoryIdempotency::default());
         definitions.define(workspace("shop", &["web", "crm"]));
         definitions.define(workspace("other", &["site"]));
+        let merges = MemoryQueue::default();
         let ports = Ports {
             people: people.clone(),
             definitions: definitions.clone(),
             rejections: rejections.clone(),
             queue: queue.clone(),
+            merges: merges.clone(),
             idempotency: idempotency.clone(),
             clock: clock.clone(),
             entropy: chance.clone(),
         };
-        let stage = Stage::new(
-            people.clone(),
-            definitions.clone(),
-            rejections.clone(),
-            clock.clone(),
-            chance.clone(),
-            id_key(),
-        );
+        let writer = Writer {
+            people: people.clone(),
+            merges: merges.clone(),
+            clock: clock.clone(),
+            entropy: chance.clone(),
+            key: id_key(),
+        };
+        let stage = Stage::new(writer, definitions.clone(), rejections.clone());
         let api = Api::new(ports, id_key(), signing());
         let admin = String::new();
-        let mut world =
-            Self { api, stage, people, definitions, rejections, queue, idempotency, clock, chance, admin };
+        let mut world = Self {
+            api,
+            stage,
+            people,
+            definitions,
+            rejections,
+            queue,
+            merges,
+            idempotency,
+            clock,
+            chance,
+            admin,
+        };
         world.admin = world.admin_key("shop", &Scope::ALL);
         world
     }

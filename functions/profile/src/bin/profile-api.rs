@@ -23,11 +23,13 @@ async fn main() -> Result<(), Error> {
     let names = [settings.id_key_parameter.as_str(), &settings.signing_keys_parameter];
     let (secrets, ()) = tokio::join!(parameters.read(names), aws::warm(definitions.connect()));
     let [id_key, signing] = secrets?;
+    let queues = sqs::client(&aws, None);
     let ports = Ports {
         people: People::new(store.clone(), &settings.tables.people, &settings.tables.identities),
         definitions,
         rejections: Rejections::new(store.clone(), &settings.rejections_table, SystemClock),
-        queue: SqsQueue::new(sqs::client(&aws, None), &settings.queue_url),
+        queue: SqsQueue::new(queues.clone(), &settings.queue_url),
+        merges: SqsQueue::new(queues, &settings.identity_queue_url),
         idempotency: Idempotency::new(store, &settings.tables.definitions),
         clock: SystemClock,
         entropy: SystemEntropy,

@@ -5,6 +5,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use profile::{Writer, settings};
 use runtime::{SystemClock, SystemEntropy, metrics, telemetry};
 use serde::de::IgnoredAny;
+use sqs::SqsQueue;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -16,6 +17,7 @@ async fn main() -> Result<(), Error> {
     let [secret] = ssm::Parameters::new(ssm::client(&aws, None)).read([&settings.id_key_parameter]).await?;
     let writer = &Writer {
         people: People::new(dynamodb::client(&aws, None), &settings.people_table, &settings.identities_table),
+        merges: SqsQueue::new(sqs::client(&aws, None), &settings.identity_queue_url),
         clock: SystemClock,
         entropy: SystemEntropy,
         key: settings::id_key(secret.expose())?,

@@ -4,7 +4,7 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use domain::time::Timestamp;
 use dynamodb::{Definitions, People, Rejections};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use profile::{Proper, Stage, batch, settings};
+use profile::{Proper, Stage, Writer, batch, settings};
 use runtime::{SystemClock, SystemEntropy, telemetry};
 use sqs::SqsQueue;
 
@@ -21,15 +21,17 @@ async fn main() -> Result<(), Error> {
     let (secret, ()) =
         tokio::join!(parameters.read([&settings.id_key_parameter]), aws::warm(definitions.connect()));
     let [secret] = secret?;
-    let stage: &Stage<_, _, _, _, _, Proper> = &Stage::new(
-        People::new(store.clone(), &settings.tables.people, &settings.tables.identities),
-        definitions,
-        Rejections::new(store, &settings.rejections_table, SystemClock),
-        SystemClock,
-        SystemEntropy,
-        settings::id_key(secret.expose())?,
-    );
-    let dead_letters = &SqsQueue::new(sqs::client(&aws, None), &settings.dlq_url);
+    let queues = sqs::client(&aws, None);
+    let writer = Writer {
+        people: People::new(store.clone(), &settings.tables.people, &settings.tables.identities),
+        merges: SqsQueue::new(queues.clone(), &settings.identity_queue_url),
+        clock: SystemClock,
+        entropy: SystemEntropy,
+        key: settings::id_key(secret.expose())?,
+    };
+    let stage: &Stage<_, _, _, _, _, _, Proper> =
+        &Stage::new(writer, definitions, Rejections::new(store, &settings.rejections_table, SystemClock));
+    let dead_letters = &SqsQueue::new(queues, &settings.dlq_url);
     let handle = service_fn(move |event: LambdaEvent<SqsEvent>| async move {
         let deadline = Timestamp::from_millis(event.context.deadline.try_into()?);
         let records = event.payload.records;

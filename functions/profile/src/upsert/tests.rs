@@ -9,9 +9,10 @@ use domain::message::Message;
 use domain::rules::Rules;
 use domain::workspace::SourceId;
 use ports::definitions::Source;
-use testkit::{MemoryDefinitions, MemoryPeople, MemoryRejections, SeededEntropy, TestClock};
+use testkit::{MemoryDefinitions, MemoryPeople, MemoryQueue, MemoryRejections, SeededEntropy, TestClock};
 
 use super::*;
+use crate::Writer;
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_343_400_000);
 const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
@@ -28,7 +29,8 @@ impl Clock for Passing {
     }
 }
 
-type TestStage = Stage<MemoryPeople, MemoryDefinitions, MemoryRejections, Passing, SeededEntropy>;
+type TestStage =
+    Stage<MemoryPeople, MemoryDefinitions, MemoryRejections, MemoryQueue, Passing, SeededEntropy>;
 
 fn stage(people: &MemoryPeople) -> TestStage {
     let definitions = MemoryDefinitions::default();
@@ -39,7 +41,14 @@ fn stage(people: &MemoryPeople) -> TestStage {
     let clock = TestClock::at(NOW);
     let key = IdKey::new([7; IdKey::LENGTH]);
     let rejections = MemoryRejections::new(clock.clone());
-    Stage::new(people.clone(), definitions, rejections, Passing(clock), SeededEntropy::seeded(1), key)
+    let writer = Writer {
+        people: people.clone(),
+        merges: MemoryQueue::default(),
+        clock: Passing(clock),
+        entropy: SeededEntropy::seeded(1),
+        key,
+    };
+    Stage::new(writer, definitions, rejections)
 }
 
 fn body(user: usize, message_id: &str) -> String {
