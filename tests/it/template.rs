@@ -18,7 +18,7 @@ fn the_sections_stand_in_flow_order_and_the_outputs_last() {
     let template = Template::load();
     let banners = template.text.lines().filter_map(|line| line.trim_start().strip_prefix("# ─── "));
     let sections: Vec<&str> = banners.map(|line| line.trim_end_matches(['─', ' '])).collect();
-    assert_eq!(sections, ["shared data", "ingest", "profile", "operating", "outputs"]);
+    assert_eq!(sections, ["shared data", "ingest", "profile", "identity", "operating", "outputs"]);
     let stage =
         |id: &str| template.text.find(&format!("\n  {id}:\n")).expect("the function stands in the text");
     let places: Vec<usize> = template.functions().iter().map(|function| stage(function.id)).collect();
@@ -103,13 +103,16 @@ fn a_message_reappears_only_long_after_its_function_ended() {
 #[test]
 fn one_bad_record_fails_alone_and_concurrency_is_bounded() {
     let template = Template::load();
-    for (function, _, event) in template.mappings() {
+    for (function, queue, event) in template.mappings() {
         let types = list(&event["FunctionResponseTypes"]);
         assert_eq!(types, ["ReportBatchItemFailures"], "{}", function.id);
         let concurrency = template.number(&event["ScalingConfig"]["MaximumConcurrency"]);
         assert!((2..=1000).contains(&concurrency), "{}", function.id);
-        // Lambda asks for a window wherever a batch is larger than ten.
-        assert!(event["MaximumBatchingWindowInSeconds"].as_u64() >= Some(1), "{}", function.id);
+        // Lambda asks for a window wherever a batch is larger than ten, and takes neither for a FIFO queue.
+        let window = event["MaximumBatchingWindowInSeconds"].as_u64();
+        let is_fifo = *template.resource(&queue).property("FifoQueue") == true;
+        assert_eq!(window >= Some(1), !is_fifo, "{}", function.id);
+        assert!(!is_fifo || event["BatchSize"].as_u64() <= Some(10), "{}", function.id);
     }
 }
 
@@ -493,6 +496,7 @@ fn asked(bin: &str) -> BTreeSet<String> {
         "profile-upsert" => profile::settings::Upsert::read(lookup).is_ok(),
         "profile-api" => profile::settings::Api::read(lookup).is_ok(),
         "profile-sweep" => profile::settings::Sweep::read(lookup).is_ok(),
+        "identity-merge" => identity::settings::Merge::read(lookup).is_ok(),
         bin => panic!("say here which settings {bin} reads"),
     };
     assert!(complete, "{bin} stopped reading at the first variable");

@@ -20,6 +20,7 @@ pub struct Prices {
     pub date: String,
     pub dynamodb: Dynamodb,
     pub sqs: Requests,
+    pub sqs_fifo: Requests,
     pub lambda: Lambda,
     pub http_api: Requests,
     pub logs: Logs,

@@ -103,9 +103,10 @@ fn idle(template: &Template) -> Vec<Line> {
     let mut add = |what: String, dollars: f64| lines.push(Line { what, dollars });
     for (_, queue, _) in template.mappings() {
         let polls = POLLERS * MONTH_S / POLL_S;
+        let is_fifo = *template.resource(&queue).property("FifoQueue") == true;
         add(
             format!("empty receives of {queue}: {POLLERS} pollers, {POLL_S} s each"),
-            million(polls, prices.sqs.requests_million),
+            million(polls, if is_fifo { prices.sqs_fifo.requests_million } else { prices.sqs.requests_million }),
         );
     }
     for function in template.functions() {

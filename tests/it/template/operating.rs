@@ -36,6 +36,8 @@ fn every_kind_of_trouble_raises_an_alarm() {
     let expected = [
         ("ProfileDlqAlarm", "ApproximateNumberOfMessagesVisible"),
         ("ProfileQueueAgeAlarm", "ApproximateAgeOfOldestMessage"),
+        ("IdentityDlqAlarm", "ApproximateNumberOfMessagesVisible"),
+        ("IdentityQueueAgeAlarm", "ApproximateAgeOfOldestMessage"),
         ("IngestErrorsAlarm", "Url5xxCount"),
         ("IngestErrorsAlarm", "5xx"),
         ("FoldErrorsAlarm", "failed"),

@@ -17,12 +17,19 @@ pub enum Function {
     ProfileUpsert,
     ProfileApi,
     ProfileSweep,
+    IdentityMerge,
 }
 
 impl Function {
     /// In the order in which they are measured: each needs what the one before it wrote.
-    pub const ALL: [Self; 5] =
-        [Self::Hello, Self::IngestHttp, Self::ProfileUpsert, Self::ProfileApi, Self::ProfileSweep];
+    pub const ALL: [Self; 6] = [
+        Self::Hello,
+        Self::IngestHttp,
+        Self::ProfileUpsert,
+        Self::ProfileApi,
+        Self::ProfileSweep,
+        Self::IdentityMerge,
+    ];
 
     pub const fn bin(self) -> &'static str {
         match self {
@@ -31,6 +38,7 @@ impl Function {
             Self::ProfileUpsert => "profile-upsert",
             Self::ProfileApi => "profile-api",
             Self::ProfileSweep => "profile-sweep",
+            Self::IdentityMerge => "identity-merge",
         }
     }
 
@@ -48,6 +56,7 @@ impl Function {
                 }),
             ),
             Self::ProfileUpsert => records(sent.get(n % sent.len().max(1))),
+            Self::IdentityMerge => records(Some(&tie(n))),
             Self::ProfileApi => post(
                 "/v1/profiles/lookup",
                 &format!("Bearer {}", keys.admin),
@@ -65,7 +74,7 @@ impl Function {
             Self::IngestHttp | Self::ProfileApi => {
                 answer.get("statusCode").and_then(Value::as_u64) == Some(200)
             }
-            Self::ProfileUpsert => answer.get("batchItemFailures") == Some(&json!([])),
+            Self::ProfileUpsert | Self::IdentityMerge => answer.get("batchItemFailures") == Some(&json!([])),
             Self::ProfileSweep => answer.is_null(),
         };
         if is_right { Ok(()) } else { Err(format!("{} answered {answer}", self.bin()).into()) }
@@ -87,6 +96,16 @@ fn post(path: &str, authorization: &str, body: &Value) -> Value {
     })
 }
 
+/// A request to make two users one. The rules refuse it, so that it can be measured again and again.
+fn tie(n: usize) -> String {
+    let user = |n: usize| json!({"kind": "user_id", "value": format!("u-{}", n % PEOPLE)});
+    let tie = json!({
+        "identifiers": [user(n), user(n + 1)], "reason": "same_event", "source": "web",
+        "message_id": format!("m-{n}"), "at": 1_795_310_843_000_i64,
+    });
+    json!({"v": 1, "request": {"workspace": "shop", "work": {"merge": tie}}}).to_string()
+}
+
 /// What an event source mapping makes of a message.
 fn records(body: Option<&String>) -> Value {
     json!({"Records": [{
@@ -100,6 +119,11 @@ fn records(body: Option<&String>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_identity_is_asked_is_a_request_that_it_reads() {
+        assert!(domain::identity_request::IdentityRequest::unpack(&tie(7)).is_ok());
+    }
 
     #[test]
     fn an_answer_that_shows_trouble_is_not_measured() {

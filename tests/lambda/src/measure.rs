@@ -147,6 +147,9 @@ impl Bench<'_> {
             ("PROFILE_QUEUE_URL", url),
             ("PROFILE_DLQ_URL", url),
             ("PROFILE_MAX_RECEIVES", "5"),
+            ("IDENTITY_QUEUE_URL", url),
+            ("IDENTITY_DLQ_URL", url),
+            ("IDENTITY_MAX_RECEIVES", "5"),
             ("ID_KEY_PARAMETER", ID_KEY.0),
             ("SIGNING_KEYS_PARAMETER", SIGNING_KEYS.0),
         ];
