@@ -123,7 +123,7 @@ fn summary(truth: &Truth, found: &Value) -> Vec<String> {
         row("repeated events", truth.repeated, 0),
         row("refused events", refused, number("/refused")),
         format!(
-            "{:<34} {:>10} {:>10}  ({} profiles, joined by {} open ties)",
+            "{:<34} {:>10} {:>10}  ({} profiles, {} ties left open)",
             "people",
             truth.people,
             number("/people"),
@@ -131,6 +131,13 @@ fn summary(truth: &Truth, found: &Value) -> Vec<String> {
             number("/open_ties")
         ),
     ];
+    for (what, pointer) in [("merged because of", "/merges"), ("kept apart by", "/refusals")] {
+        let counts = found.pointer(pointer).and_then(Value::as_object).into_iter().flatten();
+        lines.extend(
+            counts
+                .map(|(reason, count)| format!("{:<34} {:>10} {count:>10}", format!("{what} {reason}"), "")),
+        );
+    }
     for (currency, cents) in &truth.revenue_cents {
         let sum = found.pointer(&format!("/revenue/{currency}")).and_then(Value::as_str).unwrap_or("0");
         lines.push(format!(

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use aws_credential_types::Credentials;
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
-use aws_lambda_events::sqs::SqsEvent;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use aws_sdk_dynamodb::Client;
 use domain::key::IdKey;
+use domain::time::Timestamp;
 use dynamodb::{Idempotency, People, Rejections};
 use ingest::Ingest;
 use local::consumer::Consumer;
@@ -37,8 +38,10 @@ type LocalApi = Api<
     SystemEntropy,
     Renewed<Folder>,
 >;
-type LocalStage = Stage<People, Definitions, Rejections<LocalClock>, LocalClock, SystemEntropy, Proper>;
-type LocalWriter = Writer<People, LocalClock, SystemEntropy>;
+type LocalStage =
+    Stage<People, Definitions, Rejections<LocalClock>, Queue, LocalClock, SystemEntropy, Proper>;
+type LocalWriter = Writer<People, Queue, LocalClock, SystemEntropy>;
+type LocalIdentity = identity::Stage<People, Definitions, Rejections<LocalClock>, LocalClock, SystemEntropy>;
 
 /// What a function is built from.
 pub(crate) struct Parts {
@@ -71,7 +74,7 @@ enum Unwired {
 }
 
 /// The functions that this program holds; the template may name no other.
-const KNOWN: [&str; 4] = ["ingest-http", "profile-upsert", "profile-api", "profile-sweep"];
+const KNOWN: [&str; 5] = ["ingest-http", "profile-upsert", "profile-api", "profile-sweep", "identity-merge"];
 
 /// A client of the embedded store; nobody checks its credentials.
 pub(crate) fn client(url: &str) -> Client {
@@ -141,6 +144,7 @@ impl Parts {
             definitions: self.definitions(API)?,
             rejections: self.rejections(API)?,
             queue: self.queue(API, "PROFILE_QUEUE_URL")?,
+            merges: self.queue(API, "IDENTITY_QUEUE_URL")?,
             idempotency: Idempotency::new(self.client.clone(), self.variable(API, "DEFINITIONS_TABLE")?),
             clock: self.clock.clone(),
             entropy: SystemEntropy,
@@ -164,44 +168,77 @@ impl Parts {
 
     /// Starts what queues feed.
     pub(crate) fn consumers(&self) -> Result<Vec<Consumer>, Failed> {
+        let mut consumers = self.profile_consumers()?;
+        consumers.extend(self.identity_consumers()?);
+        Ok(consumers)
+    }
+
+    fn profile_consumers(&self) -> Result<Vec<Consumer>, Failed> {
         const UPSERT: &str = "profile-upsert";
-        let stage: Arc<LocalStage> = Arc::new(Stage::new(
-            self.people(UPSERT)?,
-            self.definitions(UPSERT)?,
-            self.rejections(UPSERT)?,
-            self.clock.clone(),
-            SystemEntropy,
-            self.id_key()?,
-        ));
+        let stage: Arc<LocalStage> =
+            Arc::new(Stage::new(self.writer(UPSERT)?, self.definitions(UPSERT)?, self.rejections(UPSERT)?));
         let dead_letters = self.queue(UPSERT, "PROFILE_DLQ_URL")?;
         let max_receives = self.variable(UPSERT, "PROFILE_MAX_RECEIVES")?.parse()?;
-        let function = self.function(UPSERT)?;
-        let mut consumers = Vec::new();
-        for fed in &function.sources {
-            let queue = self.queues.queue(&fed.queue, self.clock.clone())?;
+        self.fed(UPSERT, move |event, deadline| {
             let (stage, dead_letters) = (Arc::clone(&stage), dead_letters.clone());
+            async move { batch::fold(&stage, &dead_letters, event.records, deadline, max_receives).await }
+        })
+    }
+
+    fn identity_consumers(&self) -> Result<Vec<Consumer>, Failed> {
+        const MERGE: &str = "identity-merge";
+        let stage: Arc<LocalIdentity> = Arc::new(identity::Stage {
+            people: self.people(MERGE)?,
+            definitions: self.definitions(MERGE)?,
+            rejections: self.rejections(MERGE)?,
+            clock: self.clock.clone(),
+            entropy: SystemEntropy,
+            key: self.id_key()?,
+        });
+        let dead_letters = self.queue(MERGE, "IDENTITY_DLQ_URL")?;
+        let max_receives = self.variable(MERGE, "IDENTITY_MAX_RECEIVES")?.parse()?;
+        self.fed(MERGE, move |event, deadline| {
+            let (stage, dead_letters) = (Arc::clone(&stage), dead_letters.clone());
+            async move {
+                identity::batch::merge(&stage, &dead_letters, &event.records, deadline, max_receives).await
+            }
+        })
+    }
+
+    /// Feeds a function as the template says.
+    fn fed<H, F>(&self, function: &'static str, handle: H) -> Result<Vec<Consumer>, Failed>
+    where
+        H: Fn(SqsEvent, Timestamp) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = SqsBatchResponse> + Send + 'static,
+    {
+        let sources = &self.function(function)?.sources;
+        if sources.is_empty() {
+            return Err(Unwired::Mapping(function).into());
+        }
+        let start = |fed: &local::template::Source| -> Result<Consumer, Failed> {
+            let queue = self.queues.queue(&fed.queue, self.clock.clone())?;
             let (clock, timeout) = (self.clock.clone(), i64::try_from(fed.mapping.timeout.as_millis())?);
-            consumers.push(Consumer::start(queue, fed.mapping, move |event: SqsEvent| {
-                let (stage, dead_letters) = (Arc::clone(&stage), dead_letters.clone());
-                let deadline = clock.now().plus(timeout);
-                async move { batch::fold(&stage, &dead_letters, event.records, deadline, max_receives).await }
-            }));
-        }
-        if consumers.is_empty() {
-            return Err(Unwired::Mapping(UPSERT).into());
-        }
-        Ok(consumers)
+            let handle = handle.clone();
+            let handle = move |event: SqsEvent| handle(event, clock.now().plus(timeout));
+            Ok(Consumer::start(queue, fed.mapping, handle))
+        };
+        sources.iter().map(start).collect()
+    }
+
+    fn writer(&self, function: &'static str) -> Result<LocalWriter, Failed> {
+        Ok(Writer {
+            people: self.people(function)?,
+            merges: self.queue(function, "IDENTITY_QUEUE_URL")?,
+            clock: self.clock.clone(),
+            entropy: SystemEntropy,
+            key: self.id_key()?,
+        })
     }
 
     /// What schedules start, and when.
     pub(crate) fn sweep(&self) -> Result<(LocalWriter, Vec<When>), Failed> {
         const SWEEP: &str = "profile-sweep";
-        let writer = Writer {
-            people: self.people(SWEEP)?,
-            clock: self.clock.clone(),
-            entropy: SystemEntropy,
-            key: self.id_key()?,
-        };
+        let writer = self.writer(SWEEP)?;
         let schedules = &self.function(SWEEP)?.schedules;
         Ok((writer, schedules.iter().map(|schedule| schedule.when.clone()).collect()))
     }

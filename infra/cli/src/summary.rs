@@ -1,12 +1,13 @@
 //! What a local platform holds, counted: for the demo's last lines.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::identifier::Identifier;
 use domain::profile::counters::Money;
-use domain::profile::{Profile, page};
+use domain::profile::outbox::Tie;
+use domain::profile::{Profile, lineage, page};
 use domain::workspace::{SourceId, WorkspaceId};
 use ports::{Clock as _, Rejections as _};
 use serde_json::{Value, json};
@@ -20,13 +21,20 @@ struct Counted {
     profiles: u64,
     events: u64,
     identifiers: u64,
-    ties: BTreeSet<u64>,
+    /// Each by its mark, once: it stands with both of its profiles.
+    ties: BTreeMap<u64, Tie>,
+    /// Why ties did not become merges.
+    refused: BTreeMap<u64, String>,
+    /// The ties for which profiles were taken in.
+    merges: Vec<u64>,
+    /// Which profile holds an identifier now.
+    held: HashMap<Identifier, u64>,
     due: u64,
     revenue: BTreeMap<String, (i128, u64)>,
     people: People,
 }
 
-/// Who is one person if every open tie is taken for a merge.
+/// Who is one person if every tie is taken for a merge.
 #[derive(Debug, Default)]
 struct People(HashMap<Identifier, Identifier>);
 
@@ -49,7 +57,8 @@ pub(crate) async fn of(
     let revenue: serde_json::Map<String, Value> = revenue.collect();
     Ok(json!({
         "profiles": counted.profiles, "people": counted.people.count(), "events": counted.events,
-        "identifiers": counted.identifiers, "open_ties": counted.ties.len(), "due": counted.due,
+        "identifiers": counted.identifiers, "open_ties": counted.open_ties(), "due": counted.due,
+        "merges": by_name(counted.merge_reasons()), "refusals": by_name(counted.refused.values().map(String::as_str)),
         "revenue": revenue, "refused": refused(rejections, clock).await?,
     }))
 }
@@ -68,6 +77,12 @@ async fn refused(rejections: &dynamodb::Rejections<LocalClock>, clock: &LocalClo
     Ok(refused)
 }
 
+fn by_name<'a>(names: impl Iterator<Item = &'a str>) -> Value {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    names.for_each(|name| *counts.entry(name).or_default() += 1);
+    json!(counts)
+}
+
 impl Counted {
     fn add(&mut self, item: &HashMap<String, AttributeValue>) -> Result<(), Failed> {
         let sk = item.get("sk").and_then(|sk| sk.as_s().ok()).map(String::as_str).unwrap_or_default();
@@ -79,14 +94,36 @@ impl Counted {
             self.profile(&Profile::decode(body)?);
         } else if sk.starts_with("tie#") {
             let tie = page::read_tie(body)?;
-            self.ties.insert(tie.mark());
             self.people.join(tie.identifiers.iter());
+            self.ties.insert(tie.mark(), tie);
+        } else if sk.starts_with("refusal#") {
+            let refused = lineage::read_refused(body)?;
+            self.refused.insert(refused.tie.mark(), refused.reason);
         }
         Ok(())
     }
 
+    /// Ties on which nothing has been decided yet.
+    fn open_ties(&self) -> usize {
+        let is_open = |mark: &u64, [a, b]: &[Identifier; 2]| {
+            let [a, b] = [a, b].map(|identifier| self.held.get(identifier));
+            !self.refused.contains_key(mark) && (a.is_none() || a != b)
+        };
+        self.ties.iter().filter(|(mark, tie)| is_open(mark, &tie.identifiers)).count()
+    }
+
+    fn merge_reasons(&self) -> impl Iterator<Item = &'static str> {
+        self.merges.iter().map(|mark| self.ties.get(mark).map_or("unknown", |tie| tie.reason.name()))
+    }
+
+    /// Who was taken in keeps what it had, which its survivor has too.
     fn profile(&mut self, profile: &Profile) {
+        if profile.family.absorbed_into.is_some() {
+            return;
+        }
         self.profiles += 1;
+        self.merges.extend(profile.family.absorbed.values().map(|how| how.tie));
+        self.held.extend(profile.identifiers.keys().map(|one| (one.clone(), self.profiles)));
         self.events += profile.counters.total();
         self.identifiers += profile.identifiers.len() as u64;
         self.people.join(profile.identifiers.keys());
@@ -128,11 +165,61 @@ impl People {
 
 #[cfg(test)]
 mod tests {
+    use domain::key::ProfileId;
+    use domain::profile::merge::Refusal;
+    use domain::profile::outbox::TieReason;
+    use domain::profile::stored::Item;
+    use domain::profile::{Absorbed, Held};
+    use domain::time::Timestamp;
+
     use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_795_343_400_000);
+
+    fn id(value: &str) -> Identifier {
+        Identifier::parse("card", value, None).unwrap()
+    }
+
+    fn tie(a: &str, b: &str) -> Tie {
+        let identifiers = [id(a), id(b)];
+        let (source, message_id) = ("web".to_owned(), "m".to_owned());
+        Tie { identifiers, reason: TieReason::Alias, source, message_id, at: NOW }
+    }
+
+    fn stored(sk: &str, body: Vec<u8>) -> HashMap<String, AttributeValue> {
+        let sk = AttributeValue::S(sk.to_owned());
+        HashMap::from([("sk".to_owned(), sk), ("b".to_owned(), AttributeValue::B(body.into()))])
+    }
+
+    #[test]
+    fn who_was_taken_in_is_counted_with_the_survivor_and_each_tie_once() {
+        let [one, two] = [1, 2].map(|nth| ProfileId::from_bytes([nth; 16]));
+        let holding = |held: &[&str]| Profile {
+            identifiers: held.iter().map(|one| (id(one), Held { generation: 0, since: NOW })).collect(),
+            ..Profile::default()
+        };
+        let mut survivor = holding(&["a", "b"]);
+        let how = Absorbed { epoch: 0, at: NOW, tie: tie("a", "b").mark() };
+        survivor.family.absorbed.insert(two, how);
+        let mut absorbed = holding(&["b"]);
+        absorbed.family.absorbed_into = Some(one);
+        let mut counted = Counted::default();
+        for profile in [survivor, absorbed, holding(&["c"]), holding(&["d"])] {
+            counted.add(&stored("profile", profile.encode())).unwrap();
+        }
+        let ties = [("a", "b"), ("b", "c"), ("c", "d")].map(|(a, b)| page::tie(&tie(a, b)));
+        let refused = lineage::refused(&tie("c", "d"), &Refusal::Apart, NOW);
+        for Item { key, body } in ties.iter().chain(&ties).cloned().chain([refused]) {
+            counted.add(&stored(&key.0, body)).unwrap();
+        }
+        assert_eq!((counted.profiles, counted.identifiers, counted.open_ties()), (3, 4, 1));
+        assert_eq!(by_name(counted.merge_reasons()), json!({ "alias": 1 }));
+        assert_eq!(counted.refused.values().collect::<Vec<_>>(), ["taken_apart"]);
+        assert_eq!(counted.people.count(), 1);
+    }
 
     #[test]
     fn people_are_counted_over_their_ties() {
-        let id = |value: &str| Identifier::parse("user_id", value, None).unwrap();
         let mut people = People::default();
         people.join([id("a"), id("b")].iter());
         people.join([id("c")].iter());

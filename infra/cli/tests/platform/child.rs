@@ -76,6 +76,14 @@ impl Platform {
         self.look_up_as(&self.admin_key, user_id).unwrap()
     }
 
+    /// The profile of anybody who is known, by any identifier.
+    pub(crate) fn find(&self, kind: &str, value: &str) -> Value {
+        let body = json!({ "identifier": { "kind": kind, "value": value } }).to_string();
+        let answer = self.ask(&Request::post("/v1/profiles/lookup", body).bearer(&self.admin_key));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()
+    }
+
     /// The profile of a user id in the workspace of a key, if there is one.
     pub(crate) fn look_up_as(&self, admin_key: &str, user_id: &str) -> Option<Value> {
         let body = json!({ "identifier": { "kind": "user_id", "value": user_id } }).to_string();

@@ -17,6 +17,7 @@ mod http;
 mod workspaces;
 mod routes;
 mod operator;
+mod identity;
 mod hostile;
 mod bomb;
 mod canaries;

@@ -39,6 +39,9 @@ const READS: Statuses = [401, 401, 401, 401, 401, 403, 200, 403, 403, 403, 200, 
 const READS_OURS: Statuses = [401, 401, 401, 401, 401, 403, 200, 403, 403, 403, 404, 403, 403, 401, 401];
 const READS_THEIRS: Statuses = [401, 401, 401, 401, 401, 403, 404, 403, 403, 403, 200, 403, 403, 401, 401];
 const WRITES: Statuses = [401, 401, 401, 401, 401, 403, 403, 200, 403, 403, 403, 200, 403, 401, 401];
+const ORDERS: Statuses = [401, 401, 401, 401, 401, 403, 403, 404, 403, 403, 403, 404, 403, 401, 401];
+/// To the others there is no such person; to us the order itself is wrong.
+const ORDERS_OURS: Statuses = [401, 401, 401, 401, 401, 403, 403, 400, 403, 403, 403, 404, 403, 401, 401];
 const LISTS: Statuses = [401, 401, 401, 401, 401, 403, 403, 403, 200, 403, 403, 403, 200, 401, 401];
 const LISTS_OURS: Statuses = [401, 401, 401, 401, 401, 403, 403, 403, 200, 403, 403, 403, 404, 401, 401];
 const ALWAYS: Statuses = [200; 15];
@@ -201,6 +204,8 @@ fn api_rows(ours: &str, theirs: &str) -> Vec<Row> {
     let item = |user: &str| json!({ "source": "web", "identifiers": [{ "kind": "user_id", "value": user }] });
     let person = "/v1/profiles/{}";
     let timeline = "/v1/profiles/{}/timeline";
+    let lineage = "/v1/profiles/{}/lineage";
+    let nobody = "0".repeat(32);
     let rejections = "/v1/sources/{}/rejections";
     let rows = vec![
         Row::post("/v1/profiles/lookup", named(SHARED), READS),
@@ -212,6 +217,15 @@ fn api_rows(ours: &str, theirs: &str) -> Vec<Row> {
         Row::get(timeline, READS_THEIRS).path(format!("//v1/profiles/{theirs}//timeline/")),
         Row::post("/v1/profiles", item("imported"), WRITES),
         Row::post("/v1/profiles/batch", json!({ "profiles": [item("imported")] }), WRITES),
+        Row::get(lineage, READS_OURS).path(format!("/v1/profiles/{ours}/lineage")),
+        Row::get(lineage, READS_THEIRS).path(format!("/v1/profiles/{theirs}/lineage")),
+        // Whoever may order something is told that there is nobody of the name, and everybody else nothing.
+        Row::post("/v1/profiles/{}/merge", named("nobody"), ORDERS)
+            .path(format!("/v1/profiles/{nobody}/merge")),
+        Row::post("/v1/profiles/{}/take-out", named("nobody"), ORDERS_OURS)
+            .path(format!("/v1/profiles/{ours}/take-out")),
+        Row::post("/v1/profiles/{}/allow", json!({ "with": theirs }), ORDERS_OURS)
+            .path(format!("/v1/profiles/{ours}/allow")),
         Row::get(rejections, LISTS).path("/v1/sources/web/rejections"),
         Row::get(rejections, LISTS_OURS).path("/v1/sources/crm/rejections"),
         // The path is looked at before the key: it is no secret.
@@ -258,7 +272,8 @@ fn fill(platform: &Platform, workspace: &str, write_key: &str) {
     let people: &[&str] = if workspace == OURS { &[SHARED, ONLY_OURS] } else { &[SHARED] };
     let mut batch = vec![json!({ "type": "track", "event": mark, "properties": { "nobody": mark } })];
     for user in people {
-        batch.push(json!({ "type": "identify", "userId": user, "traits": { "mark": mark } }));
+        let traits = json!({ "mark": mark, "email": format!("{user}-{mark}@example.com") });
+        batch.push(json!({ "type": "identify", "userId": user, "traits": traits }));
         batch.push(json!({ "type": "track", "userId": user, "event": mark }));
     }
     let answer =

@@ -1,0 +1,141 @@
+//! Two profiles of one person become one, and two again, as a caller sees it.
+
+use serde_json::{Value, json};
+
+use crate::child::Platform;
+use crate::http::Request;
+
+struct World {
+    platform: Platform,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { platform: Platform::start(&folder.path().join("data"), "warn"), _folder: folder }
+    }
+
+    /// Posts an event and waits until all that follows from it is done.
+    fn say(&self, path: &str, event: &Value) {
+        assert_eq!(self.platform.post(path, event).status, 200);
+        self.platform.settle();
+    }
+
+    fn get(&self, path: &str) -> Value {
+        let answer = self.platform.ask(&Request::get(path).bearer(&self.platform.admin_key));
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        answer.json()
+    }
+
+    fn order(&self, path: &str, order: &Value) {
+        let order = Request::post(path, order.to_string()).bearer(&self.platform.admin_key);
+        let answer = self.platform.ask(&order);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        self.platform.settle();
+    }
+
+    /// The id of whoever holds an identifier, with the names of all that they did, in order.
+    fn person(&self, kind: &str, value: &str) -> (String, Vec<String>) {
+        let profile = self.platform.find(kind, value);
+        let id = profile["id"].as_str().unwrap().to_owned();
+        let timeline = self.get(&format!("/v1/profiles/{id}/timeline"));
+        let names: Vec<String> = timeline["events"].as_array().unwrap().iter().map(message_id).collect();
+        assert_eq!(profile["counters"]["total"], names.len(), "{profile}");
+        (id, names)
+    }
+
+    fn lineage(&self, id: &str) -> Value {
+        self.get(&format!("/v1/profiles/{id}/lineage"))
+    }
+}
+
+fn message_id(event: &Value) -> String {
+    event["message_id"].as_str().unwrap_or_else(|| panic!("{event}")).to_owned()
+}
+
+fn order(message_id: &str, minute: u32, revenue: u32, more: &Value) -> Value {
+    let mut event = json!({
+        "event": "Order Completed", "messageId": message_id, "timestamp": format!("2026-01-01T00:{minute:02}:00Z"),
+        "properties": { "revenue": revenue, "currency": "EUR" },
+    });
+    event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    event
+}
+
+#[test]
+fn an_identify_that_names_two_profiles_leaves_one_with_all_that_both_had_and_a_way_back() {
+    let world = World::new();
+    world.say("/v1/track", &order("visit", 1, 10, &json!({ "anonymousId": "a-1" })));
+    world.say("/v1/track", &order("login", 2, 20, &json!({ "userId": "u-1" })));
+    let (visitor, user) = (world.person("anonymous_id", "a-1").0, world.person("user_id", "u-1").0);
+    assert_ne!(visitor, user);
+
+    let both = json!({
+        "userId": "u-1", "anonymousId": "a-1", "messageId": "tie", "timestamp": "2026-01-01T00:03:00Z",
+        "traits": { "email": "ann@example.com" },
+    });
+    world.say("/v1/identify", &both);
+    let (id, events) = world.person("user_id", "u-1");
+    assert_eq!(id, visitor, "the one who was seen first goes on");
+    assert_eq!(events, ["visit", "login", "tie"]);
+    for (kind, value) in [("anonymous_id", "a-1"), ("email", "ann@example.com")] {
+        assert_eq!(world.person(kind, value), (id.clone(), events.clone()));
+    }
+    let of_old_id = world.get(&format!("/v1/profiles/{user}"));
+    assert_eq!((&of_old_id["id"], &of_old_id["open_ties"]), (&json!(id), &json!([])));
+    assert_eq!(of_old_id["counters"]["revenue"]["EUR"], json!({ "sum": "30", "count": 2 }), "{of_old_id}");
+    let lineage = world.lineage(&id);
+    assert_eq!(lineage["merges"][0]["absorbed"], json!(user));
+    assert_eq!(lineage["merges"][0]["because"]["message_id"], "tie");
+
+    // A copy of what both sides and the tie said, sent again, counts nowhere.
+    world.say("/v1/track", &order("login", 2, 20, &json!({ "userId": "u-1" })));
+    world.say("/v1/identify", &both);
+    assert_eq!(world.person("user_id", "u-1"), (id.clone(), events));
+
+    let taken_out = json!({ "absorbed": user, "why": "two customers at one desk" });
+    world.order(&format!("/v1/profiles/{id}/take-out"), &taken_out);
+    assert_eq!(world.person("anonymous_id", "a-1"), (visitor.clone(), vec!["visit".to_owned()]));
+    let theirs = ["login", "tie"].map(str::to_owned).to_vec();
+    assert_eq!(world.person("user_id", "u-1"), (user.clone(), theirs));
+    let separation = &world.lineage(&visitor)["taken_apart"][0];
+    assert_eq!((&separation["leaves"], &separation["why"]), (&json!(user), &taken_out["why"]));
+
+    // What an operator took apart no event makes one again, until it is allowed.
+    let once_more = |message_id: &str| {
+        let both = json!({ "userId": "u-1", "anonymousId": "a-1", "messageId": message_id });
+        world.say("/v1/identify", &both);
+        world.person("user_id", "u-1").0 == world.person("anonymous_id", "a-1").0
+    };
+    assert!(!once_more("tie-2"));
+    world.order(&format!("/v1/profiles/{user}/allow"), &json!({ "with": visitor }));
+    assert!(once_more("tie-3"));
+    assert_eq!(world.person("user_id", "u-1").1.len(), 5);
+}
+
+#[test]
+fn rules_refuse_two_known_users_and_an_operator_orders_what_no_event_says() {
+    let world = World::new();
+    for (user, mail) in [("u-1", "one@example.com"), ("u-2", "two@example.com")] {
+        world.say("/v1/identify", &json!({ "userId": user, "traits": { "email": mail } }));
+    }
+    // A shared address: one user is all that a profile holds.
+    world.say(
+        "/v1/identify",
+        &json!({ "userId": "u-1", "messageId": "shared", "traits": { "email": "two@example.com" } }),
+    );
+    let (one, two) = (world.person("user_id", "u-1").0, world.person("user_id", "u-2").0);
+    assert_ne!(one, two);
+    for id in [&one, &two] {
+        let refused = &world.lineage(id)["refusals"][0];
+        assert_eq!((&refused["reason"], &refused["tie"]["message_id"]), (&json!("limit"), &json!("shared")));
+    }
+
+    world.say("/v1/track", &order("by phone", 1, 10, &json!({ "anonymousId": "a-9" })));
+    let named = json!({ "identifier": { "kind": "anonymous_id", "value": "a-9" } });
+    world.order(&format!("/v1/profiles/{one}/merge"), &named);
+    let (id, events) = world.person("user_id", "u-1");
+    assert!(events.contains(&"by phone".to_owned()), "{events:?}");
+    assert_eq!(world.lineage(&id)["merges"][0]["because"]["reason"], "operator");
+}
