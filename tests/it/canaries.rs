@@ -21,7 +21,7 @@ use ingest::Ingest;
 use ports::Entropy as _;
 use ports::definitions::{Grant, Key, Scope, Source, Workspace};
 use profile::api::{Api, Ports};
-use profile::{Stage, batch};
+use profile::{Stage, Writer, batch};
 use serde_json::{Value, json};
 use testkit::{
     Fault, Faulty, MemoryDefinitions, MemoryIdempotency, MemoryPeople, MemoryQueue, MemoryRejections,
@@ -38,13 +38,15 @@ const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
 const RECEIVES_MAX: u32 = 3;
 
 /// Every call that a stage makes of a port.
-const CALLS: [&str; 14] = [
+const CALLS: [&str; 16] = [
     "identities",
     "profiles",
     "items",
     "put",
+    "remove",
     "replace",
     "save",
+    "save_all",
     "due index",
     "due",
     "record",
@@ -141,6 +143,7 @@ struct World {
     definitions: Faulty<MemoryDefinitions>,
     rejections: Faulty<MemoryRejections>,
     queue: MemoryQueue,
+    merges: MemoryQueue,
     letters: MemoryQueue,
     clock: TestClock,
     made: Arc<Mutex<Made>>,
@@ -168,6 +171,7 @@ impl World {
             definitions: people.sharing(definitions),
             rejections: people.sharing(MemoryRejections::new(clock.clone())),
             queue: MemoryQueue::default(),
+            merges: MemoryQueue::default(),
             letters: MemoryQueue::default(),
             made: made_calls,
             people,
@@ -189,9 +193,11 @@ impl World {
             self.post(receives);
             self.fold(receives);
             self.sweep();
+            self.merge(receives);
         }
         self.ask();
         self.fold(RECEIVES_MAX);
+        self.merge(RECEIVES_MAX);
     }
 
     /// A bug in a port ends one request and no more, as the front door sees to.
@@ -217,27 +223,36 @@ impl World {
 
     /// Delivers what lies in the queue, and leaves it there.
     fn fold(&self, receives: u32) {
-        let record = |(number, sent): (usize, ports::queue::Outgoing)| {
-            let mut record = SqsMessage::default();
-            record.message_id = Some(format!("record-{number}"));
-            record.body = Some(sent.body);
-            record.attributes.insert("ApproximateReceiveCount".to_owned(), receives.to_string());
-            record
-        };
-        let mut records: Vec<SqsMessage> = self.queue.sent().into_iter().enumerate().map(record).collect();
-        let poison = records.len();
-        let broken =
-            ports::queue::Outgoing { body: format!("{{\"v\":\"{WORD}-body\""), attributes: Vec::new() };
-        records.push(record((poison, broken)));
         let stage = self.stage();
         let letters = self.people.sharing(self.letters.clone());
+        let records = records(&self.queue, receives);
         Self::request(batch::fold(&stage, &letters, records, NEVER, RECEIVES_MAX));
     }
 
+    /// The same of identity's queue.
+    fn merge(&self, receives: u32) {
+        let stage = identity::Stage {
+            people: self.people.clone(),
+            definitions: self.definitions.clone(),
+            rejections: self.rejections.clone(),
+            clock: self.clock.clone(),
+            entropy: SeededEntropy::seeded(5),
+            key: id_key(),
+        };
+        let letters = self.people.sharing(self.letters.clone());
+        let records = records(&self.merges, receives);
+        Self::request(identity::batch::merge(&stage, &letters, &records, NEVER, RECEIVES_MAX));
+    }
+
     fn stage(&self) -> TestStage {
-        let (people, definitions) = (self.people.clone(), self.definitions.clone());
-        let (rejections, clock) = (self.rejections.clone(), self.clock.clone());
-        Stage::new(people, definitions, rejections, clock, SeededEntropy::seeded(3), id_key())
+        let writer = Writer {
+            people: self.people.clone(),
+            merges: self.people.sharing(self.merges.clone()),
+            clock: self.clock.clone(),
+            entropy: SeededEntropy::seeded(3),
+            key: id_key(),
+        };
+        Stage::new(writer, self.definitions.clone(), self.rejections.clone())
     }
 
     fn sweep(&self) {
@@ -251,6 +266,7 @@ impl World {
             definitions: self.definitions.clone(),
             rejections: self.rejections.clone(),
             queue: self.people.sharing(self.queue.clone()),
+            merges: self.people.sharing(self.merges.clone()),
             idempotency: MemoryIdempotency::default(),
             clock: self.clock.clone(),
             entropy: SeededEntropy::seeded(4),
@@ -268,9 +284,24 @@ type TestStage = Stage<
     Faulty<MemoryPeople>,
     Faulty<MemoryDefinitions>,
     Faulty<MemoryRejections>,
+    Faulty<MemoryQueue>,
     TestClock,
     SeededEntropy,
 >;
+
+/// What lies in a queue, and a message that nobody can read.
+fn records(queue: &MemoryQueue, receives: u32) -> Vec<SqsMessage> {
+    let broken = format!("{{\"v\":\"{WORD}-body\"");
+    let bodies = queue.sent().into_iter().map(|sent| sent.body).chain([broken]);
+    let record = |(number, body)| {
+        let mut record = SqsMessage::default();
+        record.message_id = Some(format!("record-{number}"));
+        record.body = Some(body);
+        record.attributes.insert("ApproximateReceiveCount".to_owned(), receives.to_string());
+        record
+    };
+    bodies.enumerate().map(record).collect()
+}
 
 /// Runs a future over ports that never really wait.
 fn finish<T>(future: impl Future<Output = T>) -> T {
@@ -336,6 +367,11 @@ fn posts(round: u32) -> Vec<String> {
         format!("{WORD}-trait"): format!("{WORD}-value"),
     });
     let other = json!({ "userId": format!("{WORD}-other"), "anonymousId": format!("{WORD}-device") });
+    // Somebody whom nobody knows, and who turns out to be the user.
+    let stranger = json!({
+        "type": "page", "messageId": format!("{WORD}-id-{round}-stranger"),
+        "anonymousId": format!("{WORD}-stranger"),
+    });
     let events = [
         event("identify", json!({ "traits": traits })),
         event("track", json!({ "anonymousId": format!("{WORD}-device") })),
@@ -344,6 +380,10 @@ fn posts(round: u32) -> Vec<String> {
         event("screen", json!({})),
         event("group", json!({ "traits": { "name": format!("{WORD}-company") } })),
         event("alias", json!({ "previousId": format!("{WORD}-before") })),
+        event(
+            "track",
+            json!({ "anonymousId": format!("{WORD}-stranger"), "messageId": format!("{WORD}-id-{round}-known") }),
+        ),
     ];
     let bad = json!([
         { "type": "page", "name": format!("{WORD}-nobody") },
@@ -353,6 +393,7 @@ fn posts(round: u32) -> Vec<String> {
     ]);
     let floods: Vec<Value> = (0..2).map(flood).collect();
     vec![
+        json!({ "batch": [stranger] }).to_string(),
         json!({ "batch": events }).to_string(),
         json!({ "batch": bad }).to_string(),
         json!({ "batch": events }).to_string(), // Once more, as a retry.
@@ -371,9 +412,11 @@ fn flood(number: usize) -> Value {
 /// What is asked of the admin API: method, path, query, body.
 fn asked() -> Vec<(&'static str, String, String, String)> {
     let user = format!("{WORD}-user");
-    let workspace_key =
-        id_key().identifier(&shop(), &domain::identifier::Identifier::parse("user_id", &user, None).unwrap());
-    let id = id_key().profile(workspace_key, 0).to_string();
+    let profile = |kind: &str, value: &str| {
+        let identifier = domain::identifier::Identifier::parse(kind, value, None).unwrap();
+        id_key().profile(id_key().identifier(&shop(), &identifier), 0).to_string()
+    };
+    let (id, stranger) = (profile("user_id", &user), profile("anonymous_id", &format!("{WORD}-stranger")));
     let item = json!({
         "source": "web", "identifiers": [{ "kind": "email", "value": format!("{WORD}-import@leak.example") }],
         "traits": { format!("{WORD}-trait"): format!("{WORD}-value") }, "messageId": format!("{WORD}-import"),
@@ -393,10 +436,22 @@ fn asked() -> Vec<(&'static str, String, String, String)> {
         get(format!("/v1/profiles/{id}"), String::new()),
         get(format!("/v1/profiles/{id}/timeline"), format!("event={WORD}-event&limit=1")),
         get(format!("/v1/profiles/{WORD}-id/timeline"), format!("cursor={WORD}-cursor")),
+        get(format!("/v1/profiles/{id}/lineage"), String::new()),
+        post(&format!("/v1/profiles/{id}/merge"), look_up("user_id", &format!("{WORD}-other"))),
+        post(&format!("/v1/profiles/{id}/merge"), format!("{{\"{WORD}-broken")),
+        // One of the two was taken in by the other.
+        post(&format!("/v1/profiles/{id}/take-out"), taken_out(&id)),
+        post(&format!("/v1/profiles/{id}/take-out"), taken_out(&stranger)),
+        post(&format!("/v1/profiles/{id}/take-out"), look_up("anonymous_id", &format!("{WORD}-device"))),
+        post(&format!("/v1/profiles/{id}/allow"), json!({ "with": format!("{WORD}-id") }).to_string()),
         get("/v1/sources/web/rejections".to_owned(), "limit=1".to_owned()),
         get(format!("/v1/sources/{WORD}-source/rejections"), format!("day={WORD}-day")),
         get(format!("/v1/{WORD}-path"), format!("{WORD}=1")),
     ]
+}
+
+fn taken_out(id: &str) -> String {
+    json!({ "absorbed": id, "why": format!("{WORD}-why") }).to_string()
 }
 
 /// Runs a world by a plan; gives what was logged and what letters say.

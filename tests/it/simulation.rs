@@ -12,6 +12,7 @@ mod oracle;
 mod shortest;
 mod crash_points;
 mod ingest_crash_points;
+mod identity_crash_points;
 mod mutants;
 mod poison;
 mod rules_04_to_07;

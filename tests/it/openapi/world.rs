@@ -13,8 +13,8 @@ use domain::workspace::{SourceId, WorkspaceId};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use ingest::Ingest;
 use ports::definitions::{Grant, Key, Scope, Source, Workspace};
-use profile::Stage;
 use profile::api::{Api, Ports};
+use profile::{Stage, Writer};
 use serde_json::{Value, json};
 use testkit::{
     MemoryDefinitions, MemoryIdempotency, MemoryPeople, MemoryQueue, MemoryRejections, SeededEntropy,
@@ -41,8 +41,10 @@ pub(super) struct World {
         TestClock,
         SeededEntropy,
     >,
-    stage: Stage<MemoryPeople, MemoryDefinitions, MemoryRejections, TestClock, SeededEntropy>,
+    stage: Stage<MemoryPeople, MemoryDefinitions, MemoryRejections, MemoryQueue, TestClock, SeededEntropy>,
     queue: MemoryQueue,
+    merges: MemoryQueue,
+    identity: identity::Stage<MemoryPeople, MemoryDefinitions, MemoryRejections, TestClock, SeededEntropy>,
     rejections: MemoryRejections,
 }
 
@@ -130,6 +132,7 @@ impl World {
         let (clock, chance) = (TestClock::at(NOW), SeededEntropy::seeded(1));
         let (definitions, queue) = (MemoryDefinitions::default(), MemoryQueue::default());
         let (people, rejections) = (MemoryPeople::default(), MemoryRejections::new(clock.clone()));
+        let merges = MemoryQueue::default();
         define(&definitions);
         let ingest = Ingest::new(
             definitions.clone(),
@@ -143,18 +146,30 @@ impl World {
             definitions: definitions.clone(),
             rejections: rejections.clone(),
             queue: queue.clone(),
+            merges: merges.clone(),
             idempotency: MemoryIdempotency::default(),
             clock: clock.clone(),
             entropy: chance.clone(),
         };
         let key = || IdKey::new([7; IdKey::LENGTH]);
         let api = Api::new(ports, key(), SigningKeys::make("k1", [[9; 16]; 2]).unwrap());
-        let stage = Stage::new(people, definitions, rejections.clone(), clock, chance, key());
-        Self { ingest, api, stage, queue, rejections }
+        let identity = identity::Stage {
+            people: people.clone(),
+            definitions: definitions.clone(),
+            rejections: rejections.clone(),
+            clock: clock.clone(),
+            entropy: chance.clone(),
+            key: key(),
+        };
+        let writer = Writer { people, merges: merges.clone(), clock, entropy: chance, key: key() };
+        let stage = Stage::new(writer, definitions, rejections.clone());
+        Self { ingest, api, stage, queue, merges, identity, rejections }
     }
 
     pub(super) async fn ask(&self, asked: &Asked, door: Door) -> Asked {
-        self.queue.fail_next(u32::from(asked.queue_fails));
+        for queue in [&self.queue, &self.merges] {
+            queue.fail_next(u32::from(asked.queue_fails));
+        }
         asked.answered(match door {
             Door::Ingest => self.ingest.handle(asked.event()).await,
             Door::Profile => self.api.handle(asked.event()).await,
@@ -163,6 +178,11 @@ impl World {
 
     /// Posts and folds somebody of whom there is something of everything to be shown; gives back the profile's id.
     pub(super) async fn know_someone(&self) -> String {
+        let strangers = json!({ "batch": [
+            { "type": "page", "anonymousId": "a-30", "messageId": "k-7", "timestamp": "2026-02-01T00:00:00Z" },
+            { "type": "page", "anonymousId": "a-31", "messageId": "k-8", "timestamp": "2026-02-01T00:00:00Z" },
+        ]});
+        self.fold(&strangers).await;
         let batch = json!({ "batch": [
             { "type": "identify", "userId": "u-17", "messageId": "k-1", "timestamp": "2026-01-01T00:00:00Z",
               "traits": { "email": "ann@example.com", "address": { "city": "Oslo" } } },
@@ -173,16 +193,51 @@ impl World {
             { "type": "identify", "userId": "u-18", "messageId": "k-4" },
             { "type": "alias", "userId": "u-17", "messageId": "k-5", "previousId": "a-18" },
             { "type": "track", "userId": "u-18", "anonymousId": "a-18", "messageId": "k-6", "event": "Seen" },
+            { "type": "page", "userId": "u-17", "anonymousId": "a-30", "messageId": "k-9" },
+            { "type": "page", "userId": "u-17", "anonymousId": "a-31", "messageId": "k-10" },
         ]});
+        self.fold(&batch).await;
+        // One user is all that a profile holds.
+        let shared = json!({ "type": "identify", "userId": "u-18", "messageId": "k-11", "traits": { "email": "ann@example.com" } });
+        self.fold(&json!({ "batch": [shared] })).await;
+        self.carry_out().await;
+        let found = self.ask(&look_up("user_id", "u-17").admin(), Door::Profile).await.body.unwrap();
+        let id = found["id"].as_str().expect("a profile").to_owned();
+        // One of the two strangers turns out to be somebody else.
+        let taken_out = json!({ "absorbed": found["absorbed"][0]["id"], "why": "two customers" });
+        let ordered = Asked::request("POST", &format!("/v1/profiles/{id}/take-out")).admin().body(&taken_out);
+        assert_eq!(self.ask(&ordered, Door::Profile).await.status, 200);
+        self.carry_out().await;
+        id
+    }
+
+    async fn fold(&self, batch: &Value) {
         let posted =
-            self.ask(&Asked::request("POST", "/v1/batch").write(WRITE_KEY).body(&batch), Door::Ingest).await;
+            self.ask(&Asked::request("POST", "/v1/batch").write(WRITE_KEY).body(batch), Door::Ingest).await;
         assert_eq!(posted.status, 200, "{posted:?}");
         let bodies: Vec<String> = self.queue.take().into_iter().map(|message| message.body).collect();
         let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
         let verdicts = self.stage.upsert(&bodies, Timestamp::from_millis(i64::MAX)).await;
         assert!(verdicts.iter().all(Result::is_ok));
-        let found = self.ask(&look_up("user_id", "u-17").admin(), Door::Profile).await;
-        found.body.unwrap()["id"].as_str().expect("a profile").to_owned()
+    }
+
+    /// A batch leaves a tie to the sweep whose other profile it has not written yet.
+    async fn carry_out(&self) {
+        self.stage.writer.sweep().await.expect("a store in memory");
+        for request in self.merges.take() {
+            self.identity.carry_out(&request.body).await.expect("a request that can be read");
+        }
+    }
+
+    /// The id of the profile that somebody was taken apart from.
+    pub(super) async fn apart_from(&self, id: &str) -> String {
+        let lineage = Asked::request("GET", &format!("/v1/profiles/{id}/lineage")).admin();
+        let lineage = self.ask(&lineage, Door::Profile).await.body.unwrap();
+        for part in ["merges", "open_ties", "refusals", "taken_apart", "apart"] {
+            let shown = lineage[part].as_array().expect("a list");
+            assert_eq!(shown.is_empty(), part == "open_ties", "{part}: {lineage:#}");
+        }
+        lineage["apart"][0].as_str().expect("an id").to_owned()
     }
 
     /// Why events were refused, of all sources.
@@ -195,10 +250,34 @@ impl World {
 }
 
 /// Requests of every kind of outcome, each with the documented path that it belongs to.
-pub(super) fn requests(id: &str) -> Vec<(&'static str, Asked, Door)> {
+pub(super) fn requests(id: &str, apart: &str) -> Vec<(&'static str, Asked, Door)> {
     let mut all = of_ingest();
     all.extend(of_profiles(id));
+    all.extend(of_lineages(id, apart));
     all
+}
+
+fn of_lineages(id: &str, apart: &str) -> Vec<(&'static str, Asked, Door)> {
+    const LINEAGE: &str = "/v1/profiles/{id}/lineage";
+    const MERGE: &str = "/v1/profiles/{id}/merge";
+    const TAKE_OUT: &str = "/v1/profiles/{id}/take-out";
+    const ALLOW: &str = "/v1/profiles/{id}/allow";
+    let order =
+        |path: &str, body: Value| Asked::request("POST", &path.replace("{id}", id)).admin().body(&body);
+    let named = |kind: &str, value: &str| json!({ "identifier": { "kind": kind, "value": value } });
+    let asked = vec![
+        (LINEAGE, Asked::request("GET", &LINEAGE.replace("{id}", id)).admin()),
+        (LINEAGE, Asked::request("GET", "/v1/profiles/nobody/lineage").admin()),
+        (MERGE, order(MERGE, named("user_id", "u-18"))),
+        (MERGE, order(MERGE, named("user_id", "u-18")).while_the_queue_fails()),
+        (MERGE, order(MERGE, named("user_id", "nobody"))),
+        (MERGE, order(MERGE, named("user_id", "u-17"))),
+        (TAKE_OUT, order(TAKE_OUT, named("email", "ann@example.com"))),
+        (TAKE_OUT, order(TAKE_OUT, json!({ "absorbed": apart }))),
+        (ALLOW, order(ALLOW, json!({ "with": apart }))),
+        (ALLOW, order(ALLOW, json!({ "with": id }))),
+    ];
+    asked.into_iter().map(|(path, asked)| (path, asked, Door::Profile)).collect()
 }
 
 fn of_ingest() -> Vec<(&'static str, Asked, Door)> {

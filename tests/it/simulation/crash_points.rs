@@ -7,17 +7,19 @@ use std::task::{Context, Poll, Waker};
 
 use aws_lambda_events::sqs::SqsMessage;
 use domain::event::Event;
-use domain::profile::Profile;
+use domain::identity_request::{IdentityRequest, Work};
 use domain::profile::ledger::SPILL_ABOVE;
 use domain::profile::stored::{IdentityRow, Owner};
+use domain::profile::{Profile, page};
 use domain::time::Timestamp;
-use profile::{Proper, Stage};
+use profile::{Proper, Stage, Writer};
 use testkit::people::Tables;
 use testkit::{
     Fault, Faulty, MemoryDefinitions, MemoryPeople, MemoryQueue, MemoryRejections, SeededEntropy, TestClock,
 };
 
 use super::crowd::{bodies, definitions, event, key, naming, retry_of, start, workspace};
+use super::identity_crash_points;
 use super::ingest_crash_points;
 use super::oracle;
 use super::world::{Call, Plan, TestStage, World};
@@ -126,6 +128,8 @@ pub(crate) struct Store {
     pub(crate) definitions: MemoryDefinitions,
     pub(crate) rejections: MemoryRejections,
     pub(crate) letters: MemoryQueue,
+    /// What the profile stage sent to identity.
+    pub(crate) merges: MemoryQueue,
     pub(crate) clock: TestClock,
 }
 
@@ -133,11 +137,12 @@ impl Store {
     pub(crate) fn new(definitions: MemoryDefinitions) -> Self {
         let clock = TestClock::at(start().plus(Timestamp::HOUR));
         let rejections = MemoryRejections::new(clock.clone());
-        let (people, letters) = (MemoryPeople::default(), MemoryQueue::default());
-        Self { people, definitions, rejections, letters, clock }
+        let (people, letters, merges) =
+            (MemoryPeople::default(), MemoryQueue::default(), MemoryQueue::default());
+        Self { people, definitions, rejections, letters, merges, clock }
     }
 
-    fn of(tables: &Tables) -> Self {
+    pub(crate) fn of(tables: &Tables) -> Self {
         let store = Self::new(definitions());
         store.people.alter(|fresh| *fresh = tables.clone());
         store
@@ -147,7 +152,14 @@ impl Store {
         let people = Faulty::new(self.people.clone(), calls.fates());
         let definitions = people.sharing(self.definitions.clone());
         let rejections = people.sharing(self.rejections.clone());
-        Stage::new(people, definitions, rejections, self.clock.clone(), SeededEntropy::seeded(1), key())
+        let writer = Writer {
+            merges: people.sharing(self.merges.clone()),
+            people,
+            clock: self.clock.clone(),
+            entropy: SeededEntropy::seeded(1),
+            key: key(),
+        };
+        Stage::new(writer, definitions, rejections)
     }
 
     /// One delivery that ends at a call, or goes through; says what it called.
@@ -260,6 +272,24 @@ fn settled(store: &Store, scenario: &Scenario) -> Result<(), String> {
     oracle::check(&store.tables(), &scenario.events)
 }
 
+/// Every tie that was recorded since was sent to identity, too.
+fn requested(store: &Store, since: &Tables) -> Result<(), String> {
+    let requests =
+        store.merges.sent().into_iter().map(|sent| IdentityRequest::unpack(&sent.body).unwrap().work);
+    let asked: BTreeSet<u64> = requests
+        .filter_map(|work| if let Work::Merge(tie) = work { Some(tie.mark()) } else { None })
+        .collect();
+    let tables = store.tables();
+    let new = tables.items.iter().filter(|(place, _)| !since.items.contains_key(place));
+    let ties = new.filter(|((.., item), _)| item.0.starts_with("tie#"));
+    let marks: BTreeSet<u64> = ties.map(|(_, body)| page::read_tie(body).unwrap().mark()).collect();
+    match (marks.len(), marks.difference(&asked).count()) {
+        (0, _) => Err("no tie was recorded".to_owned()),
+        (_, 0) => Ok(()),
+        (_, count) => Err(format!("{count} ties were cleared and never sent")),
+    }
+}
+
 /// A store that a crash left with something in an outbox, which no redelivery
 /// carries out: that is the sweep's.
 fn due(scenario: &Scenario) -> Tables {
@@ -295,7 +325,8 @@ fn every_call_that_the_storm_records_has_crash_points() {
         recorded.extend(world.calls());
         statuses.extend(world.statuses());
     }
-    let covered: BTreeSet<Call> = covered().union(&ingest_crash_points::covered()).copied().collect();
+    let others = ingest_crash_points::covered().into_iter().chain(identity_crash_points::covered());
+    let covered: BTreeSet<Call> = covered().into_iter().chain(others).collect();
     let without: Vec<&Call> = recorded.difference(&covered).collect();
     assert!(without.is_empty(), "no crash point at {without:?}");
     assert_eq!(statuses, BTreeSet::from([200, 429, 503]), "the storm is to see every answer");
@@ -320,6 +351,7 @@ fn a_crash_at_any_call_then_redelivery_gives_what_a_sequential_fold_gives() {
         assert_eq!(oracle::invariants(&store.tables()), Ok(()), "{at}");
         assert_eq!(oracle::effects(&store.tables(), &events), Ok(()), "{at}");
         assert_eq!(settled(&store, &scenario), Ok(()), "{at}");
+        assert_eq!(requested(&store, &prepared), Ok(()), "{at}");
     }
     println!("{} calls, {} crash points", calls.len(), calls.len() * ENDS.len());
 }

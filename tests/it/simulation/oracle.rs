@@ -8,7 +8,7 @@ use domain::key::{EventName, ProfileId};
 use domain::profile::ledger::{Entry, Ledger};
 use domain::profile::outbox::{Outbox, Tie, TieReason};
 use domain::profile::stored::Owner;
-use domain::profile::{Held, Profile, group, page};
+use domain::profile::{Family, Held, Profile, group, page};
 use testkit::people::Tables;
 
 use super::crowd::{Said, key, message_id, start, workspace};
@@ -48,7 +48,8 @@ impl Union {
 
 /// The part of a profile that is a fold of events, up to its id.
 fn told(profile: &Profile) -> impl PartialEq + std::fmt::Debug + use<> {
-    // Which event brought an identifier depends on the order of arrival.
+    // Which event brought an identifier depends on the order of arrival, and so
+    // does which profile took in which.
     let unordered = |(one, held): (&Identifier, &Held)| (one.clone(), Held { since: start(), ..*held });
     Profile {
         identifiers: profile.identifiers.iter().map(unordered).collect(),
@@ -56,6 +57,7 @@ fn told(profile: &Profile) -> impl PartialEq + std::fmt::Debug + use<> {
         outbox: Outbox::default(),
         ties: BTreeSet::new(),
         seed: None,
+        family: Family::default(),
         ..profile.clone()
     }
 }
@@ -64,10 +66,11 @@ fn told(profile: &Profile) -> impl PartialEq + std::fmt::Debug + use<> {
 pub(crate) fn invariants(tables: &Tables) -> Result<(), String> {
     let mut applied = BTreeSet::new();
     no_orphans(tables)?;
-    for ((_, id), stored) in &tables.profiles {
-        let profile = Profile::decode(&stored.body).map_err(|error| error.to_string())?;
+    frozen(tables)?;
+    for (id, profile) in roots(tables)? {
+        let stored = &tables.profiles[&(workspace(), id)];
         let names: BTreeSet<EventName> =
-            entries(tables, *id, &profile)?.into_iter().map(|entry| entry.name).collect();
+            entries(tables, id, &profile)?.into_iter().map(|entry| entry.name).collect();
         let (counted, named) = (profile.counters.total(), names.len() as u64);
         if counted != named {
             return Err(format!("profile {id} counts {counted} events and its ledger names {named}"));
@@ -82,14 +85,49 @@ pub(crate) fn invariants(tables: &Tables) -> Result<(), String> {
         }
         for (identifier, held) in &profile.identifiers {
             let row = tables.identities.get(&(workspace(), key().identifier(&workspace(), identifier)));
-            let right =
-                row.is_some_and(|row| row.owner == Owner::Profile(*id) && row.generation == held.generation);
-            if !right {
-                return Err(format!("a row does not point to profile {id}, which holds its identifier"));
+            let leads_here = |owner| match owner {
+                Owner::Profile(owner) => owner == id || profile.family.absorbed.contains_key(&owner),
+                Owner::Nobody | Owner::Erased(_) => false,
+            };
+            if !row.is_some_and(|row| leads_here(row.owner) && row.generation == held.generation) {
+                return Err(format!("a row does not lead to profile {id}, which holds its identifier"));
             }
         }
     }
     Ok(())
+}
+
+/// Whoever was taken in has nothing to do any more, and its way leads to one
+/// who lists it: there are no cycles.
+fn frozen(tables: &Tables) -> Result<(), String> {
+    let profiles = decoded(tables)?;
+    for (id, profile) in &profiles {
+        let Some(mut into) = profile.family.absorbed_into else { continue };
+        if !profile.outbox.is_empty() || tables.profiles[&(workspace(), *id)].due.is_some() {
+            return Err(format!("profile {id} was taken in and has something to do"));
+        }
+        for _ in 0..=profiles.len() {
+            let Some(next) = profiles.get(&into) else {
+                return Err(format!("profile {id} was taken in by {into}, which does not exist"));
+            };
+            if !next.family.absorbed.contains_key(id) {
+                return Err(format!("profile {id} was taken in by {into}, which does not list it"));
+            }
+            let Some(further) = next.family.absorbed_into else { break };
+            into = further;
+        }
+        if profiles[&into].family.absorbed_into.is_some() {
+            return Err(format!("the way of profile {id} has no end"));
+        }
+    }
+    Ok(())
+}
+
+/// Those who were taken in by nobody: each is a person.
+fn roots(tables: &Tables) -> Result<BTreeMap<ProfileId, Profile>, String> {
+    let mut profiles = decoded(tables)?;
+    profiles.retain(|_, profile| profile.family.absorbed_into.is_none());
+    Ok(profiles)
 }
 
 /// A page in a collection without a profile is one that no erasure finds.
@@ -101,10 +139,10 @@ fn no_orphans(tables: &Tables) -> Result<(), String> {
     orphan.map_or(Ok(()), |(_, id, _)| Err(format!("a page stands with profile {id}, which does not exist")))
 }
 
-/// All that a profile's ledger names, on its pages too.
+/// All that a profile's ledger names, on its pages and those of whom it took in.
 fn entries(tables: &Tables, id: ProfileId, profile: &Profile) -> Result<BTreeSet<Entry>, String> {
     let mut entries: BTreeSet<Entry> = profile.ledger.entries().iter().copied().collect();
-    for (item, body) in items(tables, id, "ledger#") {
+    for (item, body) in collected(tables, id, profile, "ledger#") {
         entries.extend(page::read_ledger_entries(body).map_err(|error| format!("{item}: {error}"))?);
     }
     Ok(entries)
@@ -115,7 +153,7 @@ fn entries(tables: &Tables, id: ProfileId, profile: &Profile) -> Result<BTreeSet
 pub(crate) fn effects(tables: &Tables, events: &[&Event]) -> Result<(), String> {
     let by_name: BTreeMap<EventName, &Event> =
         events.iter().map(|event| (event.name(&key()), *event)).collect();
-    for (id, profile) in decoded(tables)? {
+    for (id, profile) in roots(tables)? {
         for entry in entries(tables, id, &profile)? {
             let Some(event) = by_name.get(&entry.name) else { continue };
             if !knows_group(tables, event, entry.name)? {
@@ -155,15 +193,17 @@ fn is_tied(tables: &Tables, (id, profile): (ProfileId, &Profile), event: &Event,
     };
     profile.identifiers.contains_key(other)
         || profile.outbox.ties().iter().any(|known| known.mark() == tie.mark())
-        || tables.items.contains_key(&(workspace(), id, page::tie(&tie).key))
+        || profile
+            .collections(id)
+            .any(|(id, _)| tables.items.contains_key(&(workspace(), id, page::tie(&tie).key)))
 }
 
 /// What was applied: the events on timelines that their ledgers prove.
 pub(crate) fn applied(tables: &Tables) -> Result<BTreeMap<EventName, Event>, String> {
     let mut applied = BTreeMap::new();
-    for (id, profile) in decoded(tables)? {
+    for (id, profile) in roots(tables)? {
         let proven = entries(tables, id, &profile)?;
-        for (_, body) in items(tables, id, "page#") {
+        for (_, body) in collected(tables, id, &profile, "page#") {
             for event in page::read_timeline(body).map_err(|error| error.to_string())? {
                 let name = event.name(&key());
                 if proven.contains(&Entry { at: event.client_time.at(), name }) {
@@ -214,7 +254,7 @@ pub(crate) fn check(tables: &Tables, events: &[Event]) -> Result<(), String> {
     for event in events {
         expected.join(&event.identifiers);
     }
-    let profiles = decoded(tables)?;
+    let profiles = roots(tables)?;
     let mut found = Union::default();
     for profile in profiles.values() {
         if !profile.outbox.is_empty() {
@@ -222,8 +262,8 @@ pub(crate) fn check(tables: &Tables, events: &[Event]) -> Result<(), String> {
         }
         found.join(profile.identifiers.keys());
     }
-    for id in profiles.keys() {
-        for (_, body) in items(tables, *id, "tie#") {
+    for (id, profile) in &profiles {
+        for (_, body) in collected(tables, *id, profile, "tie#") {
             found.join(&page::read_tie(body).map_err(|error| error.to_string())?.identifiers);
         }
     }
@@ -236,6 +276,21 @@ pub(crate) fn check(tables: &Tables, events: &[Event]) -> Result<(), String> {
     }
     timelines(tables, events)?;
     groups(tables, events)
+}
+
+/// After all ties were carried out, too.
+pub(crate) fn one_profile_a_person(tables: &Tables, events: &[Event]) -> Result<(), String> {
+    let mut expected = Union::default();
+    for event in events {
+        expected.join(&event.identifiers);
+    }
+    let held = |profile: &Profile| profile.identifiers.keys().cloned().collect::<BTreeSet<_>>();
+    let mut found: Vec<BTreeSet<Identifier>> = roots(tables)?.values().map(held).collect();
+    found.sort();
+    if found == expected.groups().into_iter().collect::<Vec<_>>() {
+        return Ok(());
+    }
+    Err(format!("{} people are {} profiles", expected.groups().len(), found.len()))
 }
 
 /// A tie is seen from either of the profiles that it ties.
@@ -313,4 +368,14 @@ fn items<'a>(
     let of_profile =
         tables.items.iter().filter(move |((_, owner, key), _)| *owner == id && key.0.starts_with(prefix));
     of_profile.map(|((_, _, key), body)| (key.0.as_str(), body.as_slice()))
+}
+
+/// Items of a person's own collection and of those that it took in.
+fn collected<'a>(
+    tables: &'a Tables,
+    id: ProfileId,
+    profile: &'a Profile,
+    prefix: &'a str,
+) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+    profile.collections(id).flat_map(move |(id, _)| items(tables, id, prefix))
 }

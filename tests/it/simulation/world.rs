@@ -3,6 +3,7 @@
 
 mod tale;
 mod senders;
+mod merges;
 
 pub(crate) use tale::{Call, Plan};
 
@@ -14,12 +15,13 @@ use std::task::{Context, Poll, Waker};
 
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsMessage};
+use domain::identity_request::IdentityRequest;
 use domain::message::Message;
 use domain::rules::Rules;
 use domain::time::Timestamp;
 use ingest::Ingest;
 use ports::Clock as _;
-use profile::Stage;
+use profile::{Stage, Writer};
 use testkit::{
     Faulty, MemoryDefinitions, MemoryPeople, MemoryQueue, MemoryRejections, SeededEntropy, TestClock,
 };
@@ -34,9 +36,17 @@ pub(crate) type TestStage<X> = Stage<
     Faulty<MemoryPeople>,
     Faulty<MemoryDefinitions>,
     Faulty<MemoryRejections>,
+    Faulty<MemoryQueue>,
     TestClock,
     SeededEntropy,
     X,
+>;
+pub(crate) type TestIdentity = identity::Stage<
+    Faulty<MemoryPeople>,
+    Faulty<MemoryDefinitions>,
+    Faulty<MemoryRejections>,
+    TestClock,
+    SeededEntropy,
 >;
 pub(crate) type TestIngest<Y> = Ingest<
     Faulty<MemoryDefinitions>,
@@ -64,9 +74,16 @@ const RECEIVES_MAX: u32 = 6;
 const BATCH_TIME: i64 = 60 * Timestamp::SECOND;
 
 enum Live {
-    Batch { records: Vec<SqsMessage>, running: Pin<Box<dyn Future<Output = SqsBatchResponse>>> },
+    Batch { of: Stop, records: Vec<SqsMessage>, running: Pin<Box<dyn Future<Output = SqsBatchResponse>>> },
     Sweep { running: Pin<Box<dyn Future<Output = ()>>> },
     Post { post: Post, running: Pin<Box<dyn Future<Output = ApiGatewayV2httpResponse>>> },
+}
+
+/// A queue and the stage that it feeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    Profile,
+    Identity,
 }
 
 pub(crate) struct World<X = profile::Proper, Y = ingest::Proper> {
@@ -83,6 +100,11 @@ pub(crate) struct World<X = profile::Proper, Y = ingest::Proper> {
     dead_letters: MemoryQueue,
     letters: Faulty<MemoryQueue>,
     stage: Arc<TestStage<X>>,
+    /// Between the profile stage and identity; what it took is moved to `requests`.
+    merges: MemoryQueue,
+    requests: VecDeque<SqsMessage>,
+    identity: Arc<TestIdentity>,
+    merge_letters: Faulty<MemoryQueue>,
     doors: Vec<Arc<TestIngest<Y>>>,
     said: Vec<Said>,
     /// What is still to be sent, and what is to be sent again.
@@ -132,14 +154,24 @@ impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
         let store = Faulty::new(people.clone(), tale.fates("profile", &fates));
         let dead_letters = MemoryQueue::default();
         let letters = store.sharing(dead_letters.clone());
-        let stage = Stage::new(
-            store.clone(),
-            store.sharing(definitions()),
-            store.sharing(rejections.clone()),
-            clock.clone(),
-            SeededEntropy::seeded(seed ^ 0xe27),
-            key(),
-        );
+        let merges = MemoryQueue::default();
+        let writer = Writer {
+            people: store.clone(),
+            merges: store.sharing(merges.clone()),
+            clock: clock.clone(),
+            entropy: SeededEntropy::seeded(seed ^ 0xe27),
+            key: key(),
+        };
+        let stage = Stage::new(writer, store.sharing(definitions()), store.sharing(rejections.clone()));
+        let merger = Faulty::new(people.clone(), tale.fates("identity", &fates));
+        let identity = identity::Stage {
+            definitions: merger.sharing(definitions()),
+            rejections: merger.sharing(rejections.clone()),
+            clock: clock.clone(),
+            entropy: SeededEntropy::seeded(seed ^ 0x1de),
+            key: key(),
+            people: merger.clone(),
+        };
         let crowd = SeededEntropy::seeded(seed ^ 0xc0de);
         let count = 60 + usize::try_from(draw(&crowd, 120)).unwrap();
         let said: Vec<Said> = (0..count).map(|number| said(&crowd, number)).collect();
@@ -157,9 +189,13 @@ impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
             definitions: defined(rules, RATE),
             rejections,
             queue: MemoryQueue::default(),
-            dead_letters,
+            dead_letters: dead_letters.clone(),
             letters,
             stage: Arc::new(stage),
+            merges,
+            requests: VecDeque::new(),
+            identity: Arc::new(identity),
+            merge_letters: merger.sharing(dead_letters),
             doors: Vec::new(),
             waiting: (0..count).filter(is_sent).collect(),
             said,
@@ -199,20 +235,17 @@ impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
         self.storm()?;
         self.tale.calm.store(true, Ordering::SeqCst);
         self.clock.advance(Timestamp::HOUR);
-        self.tale.line(|| "a calm sweep".to_owned());
-        let swept = finish(self.stage.writer.sweep());
-        if let Err(failure) = swept {
-            return Err(format!("a calm sweep failed: {failure:?}"));
-        }
+        self.calm()?;
         let tables = self.people.tables();
         let brought = oracle::brought(&tables, &self.said, &self.answered)?;
         oracle::effects(&tables, &brought.iter().collect::<Vec<_>>())?;
-        oracle::check(&tables, &brought)
+        oracle::check(&tables, &brought)?;
+        oracle::one_profile_a_person(&tables, &brought)
     }
 
     fn storm(&mut self) -> Result<(), String> {
         loop {
-            while !(self.waiting.is_empty() && self.records.is_empty() && self.live.is_empty()) {
+            while !(self.waiting.is_empty() && self.is_idle()) {
                 self.count += 1;
                 if self.count > self.steps_max {
                     return Err(LIVELOCK.to_owned());
@@ -248,25 +281,30 @@ impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
             if of("fate") != Some("given_up") {
                 return Err(format!("a right message was rejected: {:?}", of("reason")));
             }
-            self.push_record(letter.body);
+            let queue =
+                if IdentityRequest::unpack(&letter.body).is_ok() { Stop::Identity } else { Stop::Profile };
+            self.push_record(queue, letter.body);
         }
         Ok(())
     }
 
     fn step(&mut self) -> Result<(), String> {
-        let posts = self.live.iter().filter(|live| matches!(live, Live::Post { .. })).count();
-        let sweeps = self.live.iter().filter(|live| matches!(live, Live::Sweep { .. })).count();
-        let batches = self.live.len() - posts - sweeps;
+        let count = |is: fn(&Live) -> bool| self.live.iter().filter(|live| is(live)).count();
+        let posts = count(|live| matches!(live, Live::Post { .. }));
+        let sweeps = count(|live| matches!(live, Live::Sweep { .. }));
+        let folds = count(|live| matches!(live, Live::Batch { of: Stop::Profile, .. }));
         let may_post = posts < POSTS && !self.waiting.is_empty();
-        let may_receive = batches < BATCHES && !self.records.is_empty();
+        let may_receive = folds < BATCHES && !self.records.is_empty();
         match self.steps.rarely(450, 100) {
             1..=30 if may_post => self.post(),
-            31..=85 if may_receive => self.receive(),
+            31..=70 if may_receive => self.receive(),
+            71..=85 if self.may_merge() => self.merge(),
             86..=89 if sweeps < 2 => self.sweep(),
             90..=91 => self.crash(),
             92 => self.lose_patience(),
             93..=100 => self.clock.advance(250),
             _ if self.live.is_empty() && may_post => self.post(),
+            _ if self.live.is_empty() && self.records.is_empty() => self.merge(),
             _ if self.live.is_empty() => self.receive(),
             _ => return self.poll(),
         }
@@ -274,23 +312,9 @@ impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
     }
 
     fn receive(&mut self) {
-        let count = (1 + self.steps.pick(3)).min(self.records.len());
-        let mut records = Vec::new();
-        for _ in 0..count {
-            let place = self.steps.pick(self.records.len());
-            records.extend(self.records.remove(place));
-        }
+        let records = self.take(Stop::Profile);
         if records.is_empty() {
             return;
-        }
-        if self.steps.sometimes(33) {
-            // The queue delivers at least once: sometimes twice.
-            self.tale.line(|| format!("the queue doubles {}", held(&records)));
-            self.records.extend(records.iter().cloned());
-        }
-        for record in &mut records {
-            let receives = 1 + runtime::sqs::letter::receives(record);
-            record.attributes.insert("ApproximateReceiveCount".to_owned(), receives.to_string());
         }
         self.tale.line(|| format!("profile takes {}", held(&records)));
         let (stage, letters) = (Arc::clone(&self.stage), self.letters.clone());
@@ -299,7 +323,31 @@ impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
             Box::pin(
                 async move { profile::batch::fold(&stage, &letters, taken, deadline, RECEIVES_MAX).await },
             );
-        self.live.push(Live::Batch { records, running });
+        self.live.push(Live::Batch { of: Stop::Profile, records, running });
+    }
+
+    /// Some of what lies in a queue, in any order.
+    fn take(&mut self, of: Stop) -> Vec<SqsMessage> {
+        let queue = match of {
+            Stop::Profile => &mut self.records,
+            Stop::Identity => &mut self.requests,
+        };
+        let count = (1 + self.steps.pick(3)).min(queue.len());
+        let mut records = Vec::new();
+        for _ in 0..count {
+            let place = self.steps.pick(queue.len());
+            records.extend(queue.remove(place));
+        }
+        if !records.is_empty() && self.steps.sometimes(33) {
+            // The queue delivers at least once: sometimes twice.
+            self.tale.line(|| format!("the queue doubles {}", held(&records)));
+            queue.extend(records.iter().cloned());
+        }
+        for record in &mut records {
+            let receives = 1 + runtime::sqs::letter::receives(record);
+            record.attributes.insert("ApproximateReceiveCount".to_owned(), receives.to_string());
+        }
+        records
     }
 
     fn sweep(&mut self) {
@@ -320,9 +368,9 @@ impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
         let place = self.steps.pick(self.live.len());
         match self.live.swap_remove(place) {
             Live::Sweep { .. } => self.tale.line(|| "a sweep dies".to_owned()),
-            Live::Batch { records, .. } => {
-                self.tale.line(|| format!("profile dies with {}", held(&records)));
-                self.records.extend(records);
+            Live::Batch { of, records, .. } => {
+                self.tale.line(|| format!("{of:?} dies with {}", held(&records)));
+                self.back(of, records);
             }
             Live::Post { post, .. } => {
                 self.tale.line(|| format!("ingest dies with {}", named(&post.numbers)));
@@ -339,11 +387,16 @@ impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
         let polled = self.live[place].poll();
         for sent in self.queue.take() {
             self.accepted.extend(numbers_in(&sent.body)?);
-            self.push_record(sent.body);
+            self.push_record(Stop::Profile, sent.body);
+        }
+        for sent in self.merges.take() {
+            self.push_record(Stop::Identity, sent.body);
         }
         let Poll::Ready(ended) = polled else { return Ok(()) };
         match (self.live.swap_remove(place), ended) {
-            (Live::Batch { records, .. }, Ended::Settled(settled)) => self.settle(records, &settled),
+            (Live::Batch { of, records, .. }, Ended::Settled(settled)) => {
+                self.settle(of, records, &settled);
+            }
             (Live::Post { post, .. }, Ended::Answered(response)) => return self.hear(post, &response),
             _ => (),
         }
@@ -351,21 +404,28 @@ impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
     }
 
     /// What is not reported as failed is deleted.
-    fn settle(&mut self, records: Vec<SqsMessage>, settled: &SqsBatchResponse) {
+    fn settle(&mut self, of: Stop, records: Vec<SqsMessage>, settled: &SqsBatchResponse) {
         let failed: BTreeSet<&str> =
             settled.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect();
         let came_back =
             |record: &SqsMessage| record.message_id.as_deref().is_some_and(|id| failed.contains(id));
-        self.records.extend(records.into_iter().filter(came_back));
+        self.back(of, records.into_iter().filter(came_back).collect());
     }
 
-    fn push_record(&mut self, body: String) {
+    fn back(&mut self, to: Stop, records: Vec<SqsMessage>) {
+        match to {
+            Stop::Profile => self.records.extend(records),
+            Stop::Identity => self.requests.extend(records),
+        }
+    }
+
+    fn push_record(&mut self, to: Stop, body: String) {
         let mut record = SqsMessage::default();
         self.sent += 1;
         record.message_id = Some(format!("r{}", self.sent));
         record.attributes.insert("ApproximateReceiveCount".to_owned(), "0".to_owned());
         record.body = Some(body);
-        self.records.push_back(record);
+        self.back(to, vec![record]);
     }
 }
 
