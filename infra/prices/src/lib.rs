@@ -132,7 +132,7 @@ mod tests {
         let file: toml::Table = FILE.parse().unwrap();
         let sections: Vec<_> =
             file.iter().filter_map(|(name, section)| Some((name, section.as_table()?))).collect();
-        assert_eq!(sections.len(), 9);
+        assert_eq!(sections.len(), 10);
         for (name, section) in sections {
             let is_some = |value: &toml::Value| {
                 value.as_float().map(|price| price > 0.0).or(value.as_integer().map(|number| number > 0))

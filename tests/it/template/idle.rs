@@ -106,7 +106,10 @@ fn idle(template: &Template) -> Vec<Line> {
         let is_fifo = *template.resource(&queue).property("FifoQueue") == true;
         add(
             format!("empty receives of {queue}: {POLLERS} pollers, {POLL_S} s each"),
-            million(polls, if is_fifo { prices.sqs_fifo.requests_million } else { prices.sqs.requests_million }),
+            million(
+                polls,
+                if is_fifo { prices.sqs_fifo.requests_million } else { prices.sqs.requests_million },
+            ),
         );
     }
     for function in template.functions() {
