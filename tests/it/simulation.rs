@@ -16,6 +16,7 @@ mod identity_crash_points;
 mod mutants;
 mod poison;
 mod rules_04_to_07;
+mod rule_08;
 mod rules_20_to_23;
 
 /// Seeds of one ordinary run; `SIMULATION_SEEDS` asks for more.

@@ -297,6 +297,16 @@ fn no_policy_has_a_wildcard() {
     }
 }
 
+/// Rules give events other homes only when every function knows of them.
+#[test]
+fn rule_08_no_function_works_by_rules_for_longer_than_their_rollout() {
+    let template = Template::load();
+    for function in template.functions() {
+        let at_work = i64::from(u32::try_from(function.number("Timeout")).expect("seconds")) * 1_000;
+        assert!(profile::definitions::KEPT_FOR + at_work <= domain::rules::ROLLOUT, "{}", function.id);
+    }
+}
+
 /// Actions for which no policy can name a resource.
 const WITHOUT_RESOURCES: [&str; 2] = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"];
 

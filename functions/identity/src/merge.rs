@@ -165,6 +165,7 @@ where
             next: self.stored(seen(id), profile),
             claims: Vec::new(),
             with: Vec::new(),
+            checks: Vec::new(),
         };
         let saves = vec![Save { with, ..save(survivor, &united) }, save(absorbed, &frozen)];
         match self.people.save_all(workspace, saves).await {

@@ -128,6 +128,7 @@ fn event(of: &str, at: i64) -> Event {
         message_id: format!("m-{of}"),
         kind: EventKind::Track,
         identifiers: vec![id(of)],
+        blocked: Vec::new(),
         rules: 1,
         client_time: ClientTime::Sent(at),
         event_time: at,

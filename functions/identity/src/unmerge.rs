@@ -118,7 +118,14 @@ where
                     next.ties.clear();
                     let (id, seen) = (*id, Some(stored.version));
                     let next = self.stored(seen, &next);
-                    saves.push(Save { id, seen, next, claims: Vec::new(), with: Vec::new() });
+                    saves.push(Save {
+                        id,
+                        seen,
+                        next,
+                        claims: Vec::new(),
+                        with: Vec::new(),
+                        checks: Vec::new(),
+                    });
                 }
             }
             if saves.is_empty() {
@@ -330,7 +337,14 @@ where
             let family = Family { absorbed, ..profile.family.clone() };
             let next = self.stored(Some(stored.version), &Profile { family, ..profile.clone() });
             let seen = Some(stored.version);
-            saves.push(Save { id: *id, seen, next, claims: Vec::new(), with: Vec::new() });
+            saves.push(Save {
+                id: *id,
+                seen,
+                next,
+                claims: Vec::new(),
+                with: Vec::new(),
+                checks: Vec::new(),
+            });
         }
         match self.people.save_all(workspace, saves).await {
             Ok(()) => Ok(Some(record)),
@@ -359,7 +373,7 @@ where
             claims.push(Claim { key: self.key.identifier(workspace, cut), seen, row });
         }
         let with = vec![lineage::taken_apart(record)];
-        Save { id: before.id(side), seen, next: self.stored(seen, profile), claims, with }
+        Save { id: before.id(side), seen, next: self.stored(seen, profile), claims, with, checks: Vec::new() }
     }
 
     fn rest<'a>(&'a self, workspace: &'a WorkspaceId, before: &Before, side: Side) -> Rest<'a> {

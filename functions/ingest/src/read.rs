@@ -132,7 +132,9 @@ impl<E: Entropy> Reader<'_, E> {
             check_name(fields.get("event"))?;
         }
         let context = object(fields.get("context"));
-        let naming = Naming::read(self.access, kind, fields, context.as_ref())?;
+        let homing = self.access.rules.homing(self.received_at);
+        let naming =
+            Naming::read(self.access.source.region.as_deref(), homing, kind, fields, context.as_ref())?;
         let client = ["timestamp", "originalTimestamp"].iter().find_map(|name| time(fields.get(name)));
         let sent_at = time(fields.get("sentAt")).or(under.sent_at);
         let received_at = self.received_at;
@@ -147,6 +149,7 @@ impl<E: Entropy> Reader<'_, E> {
             message_id: message_id.map_or_else(made_up, Cow::into_owned),
             kind,
             identifiers: naming.identifiers,
+            blocked: naming.blocked,
             rules: self.access.rules.version,
             client_time,
             event_time: Event::when(client, sent_at, received_at),

@@ -40,7 +40,14 @@ impl<P: People, Q: Queue, C: Clock, E: Entropy> Writer<P, Q, C, E> {
         let mut next = profile.clone();
         next.outbox.clear(&sent);
         let next = self.stored(Some(stored.version), &next);
-        let save = Save { id, seen: Some(stored.version), next, claims: Vec::new(), with: Vec::new() };
+        let save = Save {
+            id,
+            seen: Some(stored.version),
+            next,
+            claims: Vec::new(),
+            with: Vec::new(),
+            checks: Vec::new(),
+        };
         match self.people.save(workspace, save).await {
             Ok(()) | Err(SaveError::Conflict) => Ok(()),
             Err(SaveError::Unavailable(cause)) => Err(cause),

@@ -74,7 +74,14 @@ impl<P: People, Q: Queue, C: Clock, E: Entropy> Writer<P, Q, C, E> {
     ) -> Result<(), Failure> {
         // As it stands: it may be one that this build cannot read.
         let next = StoredProfile { version: self.version(Some(stored.version)), due: Some(due), ..stored };
-        let save = Save { id, seen: Some(stored.version), next, claims: Vec::new(), with: Vec::new() };
+        let save = Save {
+            id,
+            seen: Some(stored.version),
+            next,
+            claims: Vec::new(),
+            with: Vec::new(),
+            checks: Vec::new(),
+        };
         match self.people.save(workspace, save).await {
             Ok(()) | Err(SaveError::Conflict) => Ok(()),
             Err(SaveError::Unavailable(cause)) => Err(Failure::retry(cause)),

@@ -6,15 +6,15 @@ use domain::event::Event;
 use domain::key::{EventName, ProfileId};
 use domain::profile::ledger::{ADDED_MAX, Entry, Known, SPILL_ABOVE};
 use domain::profile::rebuild::seed;
-use domain::profile::resolve::{Group, NewClaim};
+use domain::profile::resolve::{Elsewhere, Group, NewClaim};
 use domain::profile::stored::{IdentityRow, Item, ItemKey, Owner};
 use domain::profile::traits::Overflow;
-use domain::profile::{Held, Profile, group, page};
+use domain::profile::{Held, Profile, group, lineage, page};
 use domain::rejection::{Reason, Rejection};
 use domain::time::Timestamp;
 use domain::workspace::{SourceId, WorkspaceId};
 use ports::definitions::Workspace;
-use ports::people::{Claim, Save, SaveError, StoredProfile};
+use ports::people::{Check, Claim, Save, SaveError, StoredProfile};
 use ports::{Clock, Definitions, Entropy, People, Queue, Rejections};
 use runtime::decision::{self, Decision};
 use runtime::failure::Failure;
@@ -86,8 +86,9 @@ struct GroupContended;
 struct Decided {
     next: Profile,
     claims: Vec<Claim>,
-    /// Ledger and timeline pages.
+    /// Ledger and timeline pages, and what was left out.
     items: Vec<Item>,
+    checks: Vec<Check>,
     /// What was left out of which event.
     refused: Vec<(usize, Rejection)>,
 }
@@ -95,7 +96,7 @@ struct Decided {
 impl Decided {
     fn is_one_write(&self) -> bool {
         let bytes: usize = self.items.iter().map(|item| item.body.len()).sum();
-        self.items.len() + self.claims.len() < TRANSACTION_MAX && bytes <= PAGES_MAX
+        self.items.len() + self.claims.len() + self.checks.len() < TRANSACTION_MAX && bytes <= PAGES_MAX
     }
 }
 
@@ -122,6 +123,7 @@ where
             return Err(Failure::retry(OutboxFull(id)));
         }
         let fresh = self.fresh(batch, id, group, &profile).await?;
+        let fresh = self.nowhere_else(batch, group, fresh).await?;
         let mut taken = fresh.get(..ADDED_MAX.min(fresh.len())).unwrap_or_default();
         if taken.is_empty() {
             self.tell(batch, id, group, &fresh, 0);
@@ -194,7 +196,61 @@ where
         let refused = self.fold_into(&mut next, group, taken);
         let events: Vec<&Event> = taken.iter().map(|(_, event, _)| *event).collect();
         items.extend(page::timeline(next.epoch, &events));
-        Decided { next, claims, items, refused }
+        items.extend(left_out(batch, group, taken));
+        let checks = self.checks(batch, group, taken, &claims);
+        Decided { next, claims, items, checks, refused }
+    }
+
+    /// Without the events of which another profile has a copy, folded when
+    /// other rules gave them another home.
+    async fn nowhere_else<'b>(
+        &self,
+        batch: &Batch<'_>,
+        group: &Group,
+        mut fresh: Vec<Fresh<'b>>,
+    ) -> Result<Vec<Fresh<'b>>, Failure> {
+        if X::DEDUP == Dedup::None {
+            return Ok(fresh);
+        }
+        for (place, elsewhere) in &group.elsewhere {
+            let Elsewhere::Profile(other) = elsewhere else { continue };
+            let Some(profile) = batch.loaded.known.profiles.get(other).and_then(Option::as_ref) else {
+                continue;
+            };
+            let Some(at) = fresh.iter().position(|(of, ..)| of == place) else { continue };
+            let Some((_, event, name)) = fresh.get(at) else { continue };
+            let is_there = match profile.ledger.knows(*name, event.client_time) {
+                Known::Applied => true,
+                Known::New => false,
+                Known::AskPages { from } => self.applied(batch, *other, profile, from).await?.contains(name),
+            };
+            if is_there {
+                fresh.remove(at);
+            }
+        }
+        Ok(fresh)
+    }
+
+    /// That no copy of the events is folded elsewhere meanwhile: whoever does
+    /// it changes what is checked here, and checks what is changed here.
+    fn checks(&self, batch: &Batch<'_>, group: &Group, taken: &[Fresh<'_>], claims: &[Claim]) -> Vec<Check> {
+        let mut checks = Vec::new();
+        let is_taken = |place: &usize| taken.iter().any(|(of, _, _)| of == place);
+        for (_, elsewhere) in group.elsewhere.iter().filter(|(place, _)| is_taken(place)) {
+            let check = match elsewhere {
+                Elsewhere::Profile(id) => {
+                    batch.loaded.stored.get(id).map(|stored| Check::Profile { id: *id, seen: stored.version })
+                }
+                Elsewhere::Nobody(identifier, seen) => {
+                    let key = self.writer.key.identifier(&batch.workspace.id, identifier);
+                    // A claim of the same row is on the same condition.
+                    let is_claimed = claims.iter().any(|claim| claim.key == key);
+                    (!is_claimed).then_some(Check::Row { key, seen: *seen })
+                }
+            };
+            checks.extend(check.filter(|check| !checks.contains(check)));
+        }
+        checks
     }
 
     /// The events that were not applied yet: not in the ledger, not on its
@@ -394,11 +450,12 @@ where
         (stored, read): (Option<&StoredProfile>, &Profile),
         decided: Decided,
     ) -> Result<usize, SaveError> {
-        let Decided { next, mut claims, items, .. } = decided;
+        let Decided { next, mut claims, items, checks, .. } = decided;
         let workspace = &batch.workspace.id;
-        let mut spent: usize = items.iter().map(|item| units(item.body.len())).sum::<usize>() + claims.len();
+        let mut spent: usize = items.iter().map(|item| units(item.body.len())).sum::<usize>();
+        spent += claims.len() + checks.len();
         let mut seen = stored.map(|stored| stored.version);
-        let is_transaction = stored.is_none() || !claims.is_empty();
+        let is_transaction = stored.is_none() || !claims.is_empty() || !checks.is_empty();
         let with = if is_transaction {
             items
         } else {
@@ -412,7 +469,14 @@ where
                 .people
                 .save(
                     workspace,
-                    Save { id, seen, next: first, claims: std::mem::take(&mut claims), with: Vec::new() },
+                    Save {
+                        id,
+                        seen,
+                        next: first,
+                        claims: std::mem::take(&mut claims),
+                        with: Vec::new(),
+                        checks: checks.clone(),
+                    },
                 )
                 .await?;
             seen = Some(version);
@@ -422,7 +486,10 @@ where
         if is_transaction {
             spent *= 2; // A transaction prepares each write and then commits it.
         }
-        self.writer.people.save(workspace, Save { id, seen, next: whole.clone(), claims, with }).await?;
+        self.writer
+            .people
+            .save(workspace, Save { id, seen, next: whole.clone(), claims, with, checks })
+            .await?;
         if !next.outbox.is_empty() {
             // Whatever happens here, the profile is due and the sweep tries again.
             if let Err(cause) = self.writer.flush(workspace, id, &whole, &next).await {
@@ -431,6 +498,19 @@ where
         }
         Ok(spent)
     }
+}
+
+/// What limits left out of the events: of each kind the last, so that a device
+/// with a thousand owners takes the room of one.
+fn left_out(batch: &Batch<'_>, group: &Group, taken: &[Fresh<'_>]) -> Vec<Item> {
+    let mut items: BTreeMap<ItemKey, Item> = BTreeMap::new();
+    for (place, event, _) in taken {
+        for (_, identifier, reason) in group.dropped.iter().filter(|(of, ..)| of == place) {
+            let item = lineage::left_out(identifier, *reason, event, batch.workspace.rules.version);
+            items.insert(item.key.clone(), item);
+        }
+    }
+    items.into_values().collect()
 }
 
 /// Write units of an item with so large a body.

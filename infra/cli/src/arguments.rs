@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::cost::arguments::Cost;
 use crate::dlq::arguments::DlqCommand;
-use crate::operate::arguments::{Init, KeyCommand, SourceCommand, WorkspaceCommand};
+use crate::operate::arguments::{Init, KeyCommand, RulesCommand, SourceCommand, WorkspaceCommand};
 
 /// A customer data platform that runs in your own AWS account, or whole on
 /// this machine.
@@ -48,6 +48,9 @@ pub(crate) enum Command {
     /// Creates, changes and lists what sends events.
     #[command(subcommand)]
     Source(SourceCommand),
+    /// Shows and replaces the rules by which identifiers name people.
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Creates, rotates, revokes and lists keys.
     #[command(subcommand)]
     Key(KeyCommand),

@@ -53,6 +53,7 @@ async fn run(arguments: Arguments) -> Result<(), Failed> {
         Command::Init(options) => init::run(options).await,
         Command::Workspace(command) => operate(command.order()).await,
         Command::Source(command) => operate(command.order()).await,
+        Command::Rules(command) => operate(command.order()?).await,
         Command::Key(command) => operate(command.order()).await,
         Command::Dlq(command) => {
             let (place, order) = command.order();

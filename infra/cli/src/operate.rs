@@ -14,11 +14,12 @@ use domain::access::{AccessKey, is_key_id};
 use domain::cursor::SigningKeys;
 use domain::identifier::phone;
 use domain::rules::Rules;
+use domain::rules::document::{Document, Mistake};
 use domain::time::Timestamp;
 use domain::workspace::{SourceId, WorkspaceId};
 use dynamodb::Definitions;
 use dynamodb::definitions::{DefineError, KeyListed};
-use ports::definitions::{Grant, Scope, Source};
+use ports::definitions::{Grant, Scope, Source, Workspace};
 use ports::{Clock, Definitions as _, Entropy};
 use runtime::{SystemClock, SystemEntropy};
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,9 @@ pub(crate) const RATE: u32 = 1_000;
 const ORIGINS_MAX: usize = 100;
 
 /// What an operator wants. Without a workspace it is the only one there is.
+/// Bytes of rules and of what they were: `DynamoDB` takes 400 KB an item.
+const RULES_MAX: usize = 300 * 1024;
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case")]
 pub(crate) enum Order {
@@ -56,6 +60,14 @@ pub(crate) enum Order {
     },
     ListSources {
         workspace: Option<WorkspaceId>,
+    },
+    ShowRules {
+        workspace: Option<WorkspaceId>,
+    },
+    SetRules {
+        workspace: Option<WorkspaceId>,
+        /// A [`Document`], as written.
+        rules: String,
     },
     CreateKey {
         workspace: Option<WorkspaceId>,
@@ -129,6 +141,18 @@ pub(crate) enum Refused {
     Scope { name: String },
     #[error("give the key's id, its eight letters behind the workspace's name, and never the key itself")]
     KeyId,
+    #[error("the rules are not changed:\n  {}", .0.iter().map(Mistake::to_string).collect::<Vec<_>>().join("\n  "))]
+    Rules(Vec<Mistake>),
+    #[error(
+        "the document changes version {0} of the rules, and version {1} stands: carry your change over to what \
+         `tributary rules show` prints now"
+    )]
+    OldRules(u32, u32),
+    #[error(
+        "the rules were changed so often that what they were in the last 30 days has no room beside them; there is \
+         room again from {} on", .0.rfc3339()
+    )]
+    OftenChanged(Timestamp),
     #[error(transparent)]
     Defined(DefineError),
 }
@@ -193,6 +217,14 @@ impl<C: Clock, K: SigningKept, E: Entropy> Desk<'_, C, K, E> {
                 let sources: Vec<_> = self.sources(&workspace).await?.iter().map(source_shape).collect();
                 Ok(json!({ "workspace": workspace, "sources": sources }))
             }
+            Order::ShowRules { workspace } => {
+                let workspace = self.workspace(workspace.as_ref()).await?;
+                let rules = Document::of(&self.defined(&workspace).await?.rules);
+                Ok(json!({ "workspace": workspace, "rules": rules }))
+            }
+            Order::SetRules { workspace, rules } => {
+                self.set_rules(&self.workspace(workspace.as_ref()).await?, rules).await
+            }
             Order::CreateKey { workspace, grant } => {
                 let workspace = self.workspace(workspace.as_ref()).await?;
                 let grant = grant.checked()?;
@@ -232,9 +264,32 @@ impl<C: Clock, K: SigningKept, E: Entropy> Desk<'_, C, K, E> {
         }
     }
 
-    async fn sources(&self, workspace: &WorkspaceId) -> Result<Vec<Source>, Failed> {
+    async fn defined(&self, workspace: &WorkspaceId) -> Result<Workspace, Failed> {
         let found = self.definitions.workspace(workspace).await?;
-        Ok(found.ok_or_else(|| Refused::UnknownWorkspace(workspace.clone()))?.sources)
+        Ok(found.ok_or_else(|| Refused::UnknownWorkspace(workspace.clone()))?)
+    }
+
+    async fn sources(&self, workspace: &WorkspaceId) -> Result<Vec<Source>, Failed> {
+        Ok(self.defined(workspace).await?.sources)
+    }
+
+    /// The rules stand in one item, so that no stage ever sees half of a change.
+    async fn set_rules(&self, workspace: &WorkspaceId, text: &str) -> Result<Value, Failed> {
+        let document = Document::read(text).map_err(|mistake| Refused::Rules(vec![mistake]))?;
+        let known = self.defined(workspace).await?.rules;
+        let seen = document.version;
+        if seen != known.version {
+            return Err(Refused::OldRules(seen, known.version).into());
+        }
+        let now = self.clock.now();
+        let rules = document.rules().map_err(Refused::Rules)?.after(&known, now);
+        if serde_json::to_vec(&rules)?.len() > RULES_MAX {
+            let until = known.former.iter().map(|former| former.until).min().unwrap_or(now);
+            return Err(Refused::OftenChanged(until).into());
+        }
+        self.definitions.replace_rules(workspace, seen, &rules).await.map_err(refused)?;
+        let homes_from = Some(rules.homes_from).filter(|from| *from > now).map(Timestamp::rfc3339);
+        Ok(json!({ "workspace": workspace, "version": rules.version, "homes_from": homes_from }))
     }
 
     async fn create_source(

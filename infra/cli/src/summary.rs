@@ -70,8 +70,12 @@ async fn refused(rejections: &dynamodb::Rejections<LocalClock>, clock: &LocalClo
     for (source, _) in boot::SOURCES {
         let counts = rejections.counts(&workspace, &SourceId::parse(source)?, clock.now()).await?;
         // Those events stand.
-        let ours =
-            |reason: &str| !matches!(reason, "identifier_limit" | "invalid_identifier" | "traits_overflow");
+        let ours = |reason: &str| {
+            !matches!(
+                reason,
+                "identifier_blocked" | "identifier_limit" | "invalid_identifier" | "traits_overflow"
+            )
+        };
         refused += counts.iter().filter(|(reason, _)| ours(reason)).map(|(_, count)| count).sum::<u64>();
     }
     Ok(refused)

@@ -231,6 +231,7 @@ impl Refused {
     fn of(source: &SourceId, Kept { rejection, .. }: &Kept) -> Self {
         let event_stands = match rejection.reason {
             Reason::TraitsOverflow
+            | Reason::IdentifierBlocked
             | Reason::IdentifierLimit
             | Reason::InvalidIdentifier
             | Reason::MergeRefused => true,

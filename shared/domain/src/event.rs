@@ -56,6 +56,10 @@ pub struct Event {
     /// *home*: resolution starts from it, so that a redelivery under newer
     /// rules reaches the same ledger.
     pub identifiers: Vec<Identifier>,
+    /// Named by the event, too, and blocked by the rules: names nobody while
+    /// these stand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked: Vec<Identifier>,
     /// The version of the rules by which the identifiers were chosen.
     pub rules: u32,
     /// The client's own clock, as sent: what all copies of the event share.
@@ -111,6 +115,11 @@ impl Event {
 
     pub fn home(&self) -> Option<&Identifier> {
         self.identifiers.first()
+    }
+
+    /// All that it names, whatever the rules say of it.
+    pub fn named(&self) -> impl Iterator<Item = &Identifier> {
+        self.identifiers.iter().chain(&self.blocked)
     }
 }
 

@@ -26,6 +26,7 @@ fn event() -> Event {
         message_id: "m-1".to_owned(),
         kind: EventKind::Group,
         identifiers: vec![user("u-1"), Identifier::parse("email", "ann@example.com", None).unwrap()],
+        blocked: Vec::new(),
         rules: 3,
         client_time: ClientTime::Sent(Timestamp::from_millis(1_700_000_000_000)),
         event_time: Timestamp::from_millis(1_700_000_000_001),
@@ -76,7 +77,8 @@ fn repeating() -> Vec<Event> {
         "anonymousId": person, "context": {"device": {"id": person.to_uppercase()}}, "sign": "\u{4}"})
     .to_string();
     let anonymous = Identifier::parse("anonymous_id", person, None).unwrap();
-    let repeating = Event { message_id, payload, identifiers: vec![anonymous], ..event() };
+    let blocked = vec![user("anonymous"), user(person)];
+    let repeating = Event { message_id, payload, identifiers: vec![anonymous], blocked, ..event() };
     let kept = Event { message_id: "\u{4}".to_owned(), payload: "{\u{1}}".to_owned(), ..event() };
     [events(), vec![repeating, kept]].concat()
 }

@@ -45,6 +45,12 @@ pub enum InvalidIdentifier {
     Phone,
 }
 
+/// Whether a text may be the name of a kind.
+pub fn is_kind(text: &str) -> bool {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    !text.is_empty() && text.len() <= KIND_LENGTH_MAX && text.bytes().all(safe)
+}
+
 impl Identifier {
     /// Normalises a raw value: e-mails and phones by their rules, others trimmed.
     ///
@@ -63,8 +69,7 @@ impl Identifier {
 
     /// An identifier that was normalised when it was written down.
     pub(crate) fn checked(kind: String, value: String) -> Result<Self, InvalidIdentifier> {
-        let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-        if kind.is_empty() || kind.len() > KIND_LENGTH_MAX || !kind.bytes().all(safe) {
+        if !is_kind(&kind) {
             return Err(InvalidIdentifier::Kind);
         }
         match value.len() {

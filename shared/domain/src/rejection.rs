@@ -28,6 +28,8 @@ pub enum Reason {
     WrongType,
     /// More traits than a profile holds: these were left out, the event stands.
     TraitsOverflow,
+    /// An identifier was left out because the rules block it; the event stands.
+    IdentifierBlocked,
     /// An identifier was left out because its kind's limit is reached.
     IdentifierLimit,
     /// An identifier was left out because it is none of its kind; the event stands.
@@ -52,6 +54,7 @@ impl Reason {
             Self::Blocked => "blocked",
             Self::WrongType => "wrong_type",
             Self::TraitsOverflow => "traits_overflow",
+            Self::IdentifierBlocked => "identifier_blocked",
             Self::IdentifierLimit => "identifier_limit",
             Self::InvalidIdentifier => "invalid_identifier",
             Self::Erased => "erased",

@@ -13,14 +13,15 @@ use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{KeysAndAttributes, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::builders::TransactWriteItemBuilder;
+use aws_sdk_dynamodb::types::{ConditionCheck, KeysAndAttributes, Put, TransactWriteItem};
 use domain::key::{IdentifierKey, ProfileId};
 use domain::profile::stored::{IdentityRow, Item, ItemKey, Owner, Version, due_shard};
 use domain::time::Timestamp;
 use domain::workspace::WorkspaceId;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use ports::Unavailable;
-use ports::people::{Claim, ItemPage, Read, Save, SaveError, StoredProfile};
+use ports::people::{Check, Claim, ItemPage, Read, Save, SaveError, StoredProfile};
 
 use crate::item::{Attributes, b, bytes, key, malformed, n, number, s, text};
 use crate::unavailable;
@@ -114,8 +115,10 @@ impl People {
         })
     }
 
-    async fn write_all(&self, puts: Vec<Put>) -> Result<(), SaveError> {
-        let items = puts.into_iter().map(|put| TransactWriteItem::builder().put(put).build()).collect();
+    async fn write_all(&self, puts: Vec<Put>, checks: Vec<ConditionCheck>) -> Result<(), SaveError> {
+        let checks = checks.into_iter().map(|check| TransactWriteItem::builder().condition_check(check));
+        let puts = puts.into_iter().map(|put| TransactWriteItem::builder().put(put));
+        let items = puts.chain(checks).map(TransactWriteItemBuilder::build).collect();
         let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
         sent.map(|_| ()).map_err(cancelled)
     }
@@ -232,14 +235,14 @@ impl ports::People for People {
     }
 
     async fn save(&self, workspace: &WorkspaceId, save: Save) -> Result<(), SaveError> {
-        if save.claims.is_empty() && save.with.is_empty() {
+        if save.claims.is_empty() && save.with.is_empty() && save.checks.is_empty() {
             return self.write_one(self.profile(workspace, &save)?).await;
         }
         self.save_all(workspace, vec![save]).await
     }
 
     async fn save_all(&self, workspace: &WorkspaceId, saves: Vec<Save>) -> Result<(), SaveError> {
-        let mut puts = Vec::new();
+        let (mut puts, mut checks) = (Vec::new(), Vec::new());
         for save in &saves {
             puts.push(self.profile(workspace, save)?);
             for claim in &save.claims {
@@ -248,8 +251,11 @@ impl ports::People for People {
             for item in &save.with {
                 puts.push(self.item(workspace, save.id, item)?);
             }
+            for check in &save.checks {
+                checks.push(self.check(workspace, check)?);
+            }
         }
-        self.write_all(puts).await
+        self.write_all(puts, checks).await
     }
 
     async fn due(
@@ -311,6 +317,29 @@ impl People {
                 .expression_attribute_values(":generation", n(seen.generation)),
         };
         built(put.build())
+    }
+
+    fn check(&self, workspace: &WorkspaceId, check: &Check) -> Result<ConditionCheck, Unavailable> {
+        let built = match check {
+            Check::Profile { id, seen } => ConditionCheck::builder()
+                .table_name(&self.profiles)
+                .set_key(Some(key(format!("{workspace}#{id}"), PROFILE)))
+                .condition_expression("v = :seen")
+                .expression_attribute_values(":seen", b(version(*seen))),
+            Check::Row { key: of, seen } => {
+                let row = ConditionCheck::builder()
+                    .table_name(&self.identities)
+                    .set_key(Some(key(format!("{workspace}#{of}"), IDENTITY)));
+                match seen {
+                    None => row.condition_expression("attribute_not_exists(pk)"),
+                    Some(seen) => row
+                        .condition_expression("o = :owner AND g = :generation")
+                        .expression_attribute_values(":owner", s(owner(seen.owner)))
+                        .expression_attribute_values(":generation", n(seen.generation)),
+                }
+            }
+        };
+        built.build().map_err(|cause| Unavailable::new("building a ConditionCheck", cause))
     }
 
     fn item(&self, workspace: &WorkspaceId, id: ProfileId, item: &Item) -> Result<Put, Unavailable> {

@@ -37,6 +37,15 @@ pub struct Claim {
     pub row: IdentityRow,
 }
 
+/// What a write leaves as it is, and relies on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Check {
+    /// The profile has this version.
+    Profile { id: ProfileId, seen: Version },
+    /// The identifier's row is what was read; `None` if there was none.
+    Row { key: IdentifierKey, seen: Option<IdentityRow> },
+}
+
 /// One conditional write of a profile, whole or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Save {
@@ -47,6 +56,8 @@ pub struct Save {
     pub claims: Vec<Claim>,
     /// Items that travel in the same transaction.
     pub with: Vec<Item>,
+    /// What else must stand as it was read; of nothing that is written here.
+    pub checks: Vec<Check>,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,7 @@ use domain::key::{IdentifierKey, ProfileId};
 use domain::profile::stored::{IdentityRow, Item, ItemKey, due_shard};
 use domain::time::Timestamp;
 use domain::workspace::WorkspaceId;
-use ports::people::{Claim, ItemPage, Read, Save, SaveError, StoredProfile};
+use ports::people::{Check, Claim, ItemPage, Read, Save, SaveError, StoredProfile};
 use ports::{People, Unavailable};
 
 use crate::lock;
@@ -48,7 +48,16 @@ impl Tables {
         let stored = self.profiles.get(&(workspace.clone(), save.id));
         let holds =
             |claim: &Claim| self.identities.get(&(workspace.clone(), claim.key)).copied() == claim.seen;
-        stored.map(|stored| stored.version) == save.seen && save.claims.iter().all(holds)
+        let stands = |check: &Check| match check {
+            Check::Profile { id, seen } => {
+                let stored = self.profiles.get(&(workspace.clone(), *id));
+                stored.is_some_and(|stored| stored.version == *seen)
+            }
+            Check::Row { key, seen } => self.identities.get(&(workspace.clone(), *key)) == seen.as_ref(),
+        };
+        stored.map(|stored| stored.version) == save.seen
+            && save.claims.iter().all(holds)
+            && save.checks.iter().all(stands)
     }
 }
 

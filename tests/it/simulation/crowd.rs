@@ -131,13 +131,14 @@ fn good(chance: &SeededEntropy, number: usize) -> Said {
     }
     let source = source(chance);
     let mut identifiers = names.identifiers();
-    Rules::default().sort(&mut identifiers);
+    Rules::default().homing.sort(&mut identifiers);
     let event = Event {
         source: SourceId::parse(source).unwrap(),
         message_id: message_id(number),
         kind,
         as_sent: names.as_sent(email_is_trait),
         identifiers,
+        blocked: Vec::new(),
         rules: 1,
         client_time: if timeless { ClientTime::Absent(at) } else { ClientTime::Sent(at) },
         event_time: at,
@@ -249,6 +250,7 @@ pub(crate) fn naming(number: i64, names: &[(&str, &str)]) -> Event {
         kind: EventKind::Track,
         as_sent: as_sent.join("\u{1f}"),
         identifiers,
+        blocked: Vec::new(),
         rules: 1,
         client_time: ClientTime::Sent(at),
         event_time: at,

@@ -115,6 +115,7 @@ fn message(number: usize, user: &str) -> Message {
         message_id: format!("m{number}"),
         kind: EventKind::Track,
         identifiers: vec![Identifier::parse("user_id", user, None).unwrap()],
+        blocked: Vec::new(),
         rules: 1,
         client_time: ClientTime::Sent(at),
         event_time: at,

@@ -8,10 +8,10 @@ use std::borrow::Cow;
 use domain::event::EventKind;
 use domain::identifier::{ANONYMOUS_ID, EMAIL, Identifier, InvalidIdentifier, PHONE, USER_ID};
 use domain::rejection::Reason;
+use domain::rules::Homing;
 use serde_json::value::RawValue;
 
 use super::{Refused, object, scalar};
-use crate::keys::Access;
 use crate::wire::Fields;
 
 const DEVICE_ID: &str = "device_id";
@@ -32,6 +32,7 @@ const SEPARATOR: char = '\u{1f}';
 pub(super) struct Naming {
     /// Strongest first, never empty.
     pub(super) identifiers: Vec<Identifier>,
+    pub(super) blocked: Vec<Identifier>,
     /// All of them as sent, for the event's name: equal for all its copies.
     pub(super) as_sent: String,
     /// What was left out of them, and why.
@@ -39,21 +40,25 @@ pub(super) struct Naming {
 }
 
 struct Collector<'a> {
-    access: &'a Access,
+    region: Option<&'a str>,
+    homing: &'a Homing,
     naming: Naming,
-    blocked: bool,
+    /// Fields whose values are blocked.
+    blocked: Vec<&'static str>,
     /// Fields whose values are not what their kind wants.
     invalid: Vec<(&'static str, InvalidIdentifier)>,
 }
 
 impl Naming {
     pub(super) fn read(
-        access: &Access,
+        region: Option<&str>,
+        homing: &Homing,
         kind: EventKind,
         fields: &Fields<'_>,
         context: Option<&Fields<'_>>,
     ) -> Result<Self, Refused> {
-        let mut found = Collector { access, naming: Self::default(), blocked: false, invalid: Vec::new() };
+        let mut found =
+            Collector { region, homing, naming: Self::default(), blocked: Vec::new(), invalid: Vec::new() };
         found.take(USER_ID, "userId", scalar("userId", fields.get("userId"))?);
         found.take(ANONYMOUS_ID, "anonymousId", scalar("anonymousId", fields.get("anonymousId"))?);
         let alias = kind == EventKind::Alias;
@@ -76,8 +81,11 @@ impl Collector<'_> {
         let raw = raw.unwrap_or_default();
         self.naming.as_sent.push_str(&raw);
         self.naming.as_sent.push(SEPARATOR);
-        match Identifier::parse(kind, &raw, self.access.source.region.as_deref()) {
-            Ok(identifier) if self.access.rules.blocks(&identifier) => self.blocked = true,
+        match Identifier::parse(kind, &raw, self.region) {
+            Ok(identifier) if self.homing.blocks(&identifier) => {
+                self.blocked.push(field);
+                self.naming.blocked.push(identifier);
+            }
             Ok(identifier) => self.naming.identifiers.push(identifier),
             Err(InvalidIdentifier::Empty) => (), // It was not sent at all.
             Err(why) => self.invalid.push((field, why)),
@@ -102,19 +110,25 @@ impl Collector<'_> {
     }
 
     fn finish(self) -> Result<Naming, Refused> {
-        let Self { access, mut naming, blocked, invalid } = self;
+        let Self { homing, mut naming, blocked, invalid, .. } = self;
         if naming.identifiers.is_empty() {
-            return Err(match (blocked, invalid.as_slice()) {
-                (true, _) => Refused::plain(Reason::Blocked),
-                (false, []) => Refused::plain(Reason::NoIdentifier),
-                (false, invalid) => Refused::nobody_valid(invalid),
+            return Err(match (blocked.as_slice(), invalid.as_slice()) {
+                ([], []) => Refused::plain(Reason::NoIdentifier),
+                ([], invalid) => Refused::nobody_valid(invalid),
+                _ => Refused::plain(Reason::Blocked),
             });
+        }
+        if !blocked.is_empty() {
+            naming.left_out.push(Refused::blocked(blocked));
         }
         if !invalid.is_empty() {
             naming.left_out.push(Refused::invalid(&invalid));
         }
-        access.rules.sort(&mut naming.identifiers);
+        homing.sort(&mut naming.identifiers);
         naming.identifiers.dedup();
+        naming.blocked.sort();
+        naming.blocked.dedup();
+        naming.blocked.truncate(IDENTIFIERS_MAX);
         if naming.identifiers.len() > IDENTIFIERS_MAX {
             naming.left_out.push(Refused::too_many());
             naming.identifiers.truncate(IDENTIFIERS_MAX);
@@ -130,6 +144,16 @@ impl Refused {
         let detail =
             format!("the event has more than {IDENTIFIERS_MAX} identifiers; the weakest were left out");
         Self { reason: Reason::IdentifierLimit, detail: Cow::Owned(detail) }
+    }
+
+    fn blocked(mut fields: Vec<&'static str>) -> Self {
+        fields.dedup();
+        fields.truncate(TOLD_MAX);
+        let detail = format!(
+            "left out as identifiers, because the rules block them: {}",
+            fields.iter().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ")
+        );
+        Self { reason: Reason::IdentifierBlocked, detail: Cow::Owned(detail) }
     }
 
     /// The event stands by what else it has.

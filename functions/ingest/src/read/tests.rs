@@ -150,7 +150,7 @@ fn one_person_named_twice_is_named_once() {
 
 #[test]
 fn more_identifiers_than_an_event_may_have_are_left_out_and_noted() {
-    let ids: Vec<Value> = (0..20).map(|n| json!({"id": n, "type": "card"})).collect();
+    let ids: Vec<Value> = (1..=20).map(|n| json!({"id": n, "type": "card"})).collect();
     let body = json!({"type": "page", "userId": "u", "context": {"externalIds": ids}}).to_string();
     let reading = reading(&body, None, &Connection::default());
     assert_eq!(reading.events[0].identifiers.len(), naming::IDENTIFIERS_MAX);
@@ -175,10 +175,22 @@ fn an_identifier_that_is_none_is_left_out_and_noted_without_its_value() {
 }
 
 #[test]
-fn what_was_not_sent_or_is_blocked_by_rule_is_no_note() {
+fn what_is_blocked_is_left_out_noted_and_kept_for_the_day_when_it_is_not() {
+    let body = r#"{"type":"page","userId":"null","anonymousId":"a","messageId":"m"}"#;
+    let reading = reading(body, None, &Connection::default());
+    assert_eq!((reading.events.len(), reading.rejected, reading.noted.len()), (1, 0, 1));
+    let noted = &reading.noted[0];
+    assert_eq!((noted.reason, noted.message_id.as_deref()), (Reason::IdentifierBlocked, Some("m")));
+    assert!(noted.detail.contains("`userId`"), "{}", noted.detail);
+    let [event] = reading.events.as_slice() else { panic!("{:?}", reading.events) };
+    assert_eq!((event.home().unwrap().kind(), event.blocked.len()), ("anonymous_id", 1));
+    assert_eq!((event.blocked[0].kind(), event.blocked[0].value()), ("user_id", "null"));
+}
+
+#[test]
+fn what_was_not_sent_is_no_note() {
     for traits in [r#""email":"","phone":null"#, r#""phone":"  ""#, r#""email":{"a":1}"#] {
-        let body =
-            format!(r#"{{"type":"identify","userId":"u","anonymousId":"null","traits":{{{traits}}}}}"#);
+        let body = format!(r#"{{"type":"identify","userId":"u","traits":{{{traits}}}}}"#);
         assert_eq!(reading(&body, None, &Connection::default()).noted, [], "{traits}");
     }
 }

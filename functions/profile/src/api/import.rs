@@ -3,6 +3,7 @@
 
 use domain::event::{ClientTime, Event, EventKind};
 use domain::identifier::{Identifier, InvalidIdentifier};
+use domain::rules::Homing;
 use domain::time::Timestamp;
 use ports::definitions::{Source, Workspace};
 use ports::idempotency::Fingerprint;
@@ -97,7 +98,8 @@ pub(crate) fn event(item: &Value, place: &str, received: Received<'_>) -> Result
     let fields = Fields::of(item, place)?;
     fields.only(&ITEM)?;
     let source = source(&fields, received.workspace)?;
-    let (identifiers, as_sent) = identifiers(&fields, source, received.workspace)?;
+    let Named { identifiers, blocked, as_sent } =
+        identifiers(&fields, source, received.workspace.rules.homing(received.at))?;
     let traits = match fields.get("traits") {
         None => &Map::new(),
         Some(traits) => traits.as_object().ok_or_else(|| fields.bad("traits", "must be an object"))?,
@@ -115,6 +117,7 @@ pub(crate) fn event(item: &Value, place: &str, received: Received<'_>) -> Result
         message_id,
         kind: EventKind::Identify,
         identifiers,
+        blocked,
         rules: received.workspace.rules.version,
         client_time: match sent {
             Some(at) => ClientTime::Sent(at),
@@ -149,19 +152,23 @@ fn source<'a>(fields: &Fields<'_>, workspace: &'a Workspace) -> Result<&'a Sourc
     }
 }
 
-/// The identifiers that name the person, the strongest first, and all of them as sent.
-fn identifiers(
-    fields: &Fields<'_>,
-    source: &Source,
-    workspace: &Workspace,
-) -> Result<(Vec<Identifier>, String), Refused> {
+/// The identifiers of an item.
+struct Named {
+    /// Those that name the person, the strongest first.
+    identifiers: Vec<Identifier>,
+    blocked: Vec<Identifier>,
+    /// All of them.
+    as_sent: String,
+}
+
+fn identifiers(fields: &Fields<'_>, source: &Source, homing: &Homing) -> Result<Named, Refused> {
     let list = fields.list("identifiers")?;
     if !(1..=IDENTIFIERS_MAX).contains(&list.len()) {
         return Err(fields
             .bad("identifiers", format!("must hold 1 to {IDENTIFIERS_MAX} identifiers"))
             .into());
     }
-    let mut named = Vec::new();
+    let (mut named, mut blocked) = (Vec::new(), Vec::new());
     let mut as_sent = String::new();
     for (place, item) in list.iter().enumerate() {
         let one = Fields::of(item, &fields.place(&format!("identifiers[{place}]")))?;
@@ -171,12 +178,13 @@ fn identifiers(
         let identifier = Identifier::parse(kind, &value, source.region.as_deref());
         let identifier =
             identifier.map_err(|invalid| one.bad("value", format!("is not valid: {invalid}")))?;
-        if !workspace.rules.blocks(&identifier) && !named.contains(&identifier) {
-            named.push(identifier);
+        let list = if homing.blocks(&identifier) { &mut blocked } else { &mut named };
+        if !list.contains(&identifier) {
+            list.push(identifier);
         }
     }
-    workspace.rules.sort(&mut named);
-    if named.is_empty() { Err(Refused::Blocked) } else { Ok((named, as_sent)) }
+    homing.sort(&mut named);
+    if named.is_empty() { Err(Refused::Blocked) } else { Ok(Named { identifiers: named, blocked, as_sent }) }
 }
 
 /// Normalises an identifier; an error names the field that is wrong.

@@ -274,6 +274,7 @@ fn event(kind: EventKind, message_id: &str, user: &str, at: Timestamp, said: &Va
         message_id: message_id.to_owned(),
         kind,
         identifiers: vec![identifier("user_id", user)],
+        blocked: Vec::new(),
         rules: 1,
         client_time: ClientTime::Sent(at),
         event_time: at,

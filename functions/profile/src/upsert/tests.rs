@@ -57,6 +57,7 @@ fn body(user: usize, message_id: &str) -> String {
         message_id: message_id.to_owned(),
         kind: EventKind::Track,
         identifiers: vec![Identifier::parse("user_id", &format!("u-{user}"), None).unwrap()],
+        blocked: Vec::new(),
         rules: 1,
         client_time: ClientTime::Sent(NOW),
         event_time: NOW,

@@ -1,6 +1,6 @@
 //! The commands of an operator and their options.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, Subcommand};
 use domain::workspace::{SourceId, WorkspaceId};
@@ -8,6 +8,7 @@ use ports::definitions::Scope;
 
 use super::{Change, Granted, Order, Settings};
 use crate::arguments::{DATA, Target};
+use crate::output::Failed;
 
 /// A deployed stack, or the `tributary local` that runs on this machine.
 #[derive(Debug, Args)]
@@ -147,6 +148,29 @@ pub(crate) struct Cleared {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// Prints the rules of a workspace as the JSON that `set` takes.
+    Show {
+        #[command(flatten)]
+        owner: Owner,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Replaces the rules of a workspace, all or nothing.
+    ///
+    /// Every mistake is told with its place. The document names the version
+    /// that it changes, so that no other operator's change is overwritten.
+    Set {
+        /// A file, or `-` for the standard input.
+        file: PathBuf,
+        #[command(flatten)]
+        owner: Owner,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
     /// Creates a key and shows it once: a write key for a source, or an admin
     /// key with scopes.
@@ -246,6 +270,18 @@ impl SourceCommand {
     }
 }
 
+impl RulesCommand {
+    /// Reads the file that it names.
+    pub(crate) fn order(self) -> Result<(Place, Order), Failed> {
+        Ok(match self {
+            Self::Show { owner: Owner { workspace }, place } => (place, Order::ShowRules { workspace }),
+            Self::Set { file, owner: Owner { workspace }, place } => {
+                (place, Order::SetRules { workspace, rules: whole(&file)? })
+            }
+        })
+    }
+}
+
 impl KeyCommand {
     pub(crate) fn order(self) -> (Place, Order) {
         match self {
@@ -263,6 +299,24 @@ impl KeyCommand {
             Self::RotateSigning { place } => (place, Order::RotateSigningKeys),
         }
     }
+}
+
+/// A whole file, or the whole standard input.
+fn whole(file: &Path) -> Result<String, Failed> {
+    let read = if file == Path::new("-") {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(file)
+    };
+    read.map_err(|cause| Unread { file: file.to_owned(), cause }.into())
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("`{file}` cannot be read", file = .file.display())]
+struct Unread {
+    file: PathBuf,
+    #[source]
+    cause: std::io::Error,
 }
 
 /// A time of at most a year, in seconds.

@@ -29,6 +29,17 @@ pub(super) fn lines(order: &Order, answer: &Value, place: &str) -> Vec<String> {
         Order::ListSources { .. } => {
             or_none(list(answer, "sources").map(source).collect(), "There is no source yet.")
         }
+        Order::ShowRules { .. } => answer.get("rules").map(pretty).into_iter().collect(),
+        Order::SetRules { .. } => {
+            let stands = format!(
+                "Version {} of the rules stands; functions follow it within a minute.",
+                of("version")
+            );
+            let homes = answer.get("homes_from").and_then(Value::as_str);
+            let homes = homes
+                .map(|from| format!("Blocked values and the order of kinds are as it says from {from} on."));
+            std::iter::once(stands).chain(homes).collect()
+        }
         Order::CreateKey { .. } => made(answer),
         Order::RotateKey { .. } => rotated(answer, place),
         Order::RevokeKey { .. } => {
@@ -103,6 +114,11 @@ fn or_none(lines: Vec<String>, none: &str) -> Vec<String> {
 
 fn list<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
     value.get(name).and_then(Value::as_array).into_iter().flatten()
+}
+
+/// As it goes into a file and back.
+fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
 }
 
 fn text(value: Option<&Value>) -> String {

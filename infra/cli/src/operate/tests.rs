@@ -65,9 +65,26 @@ impl Office {
     }
 
     async fn try_to(&self, words: &str) -> Result<Value, Failed> {
+        self.carry_out(&order(words)).await
+    }
+
+    async fn carry_out(&self, order: &Order) -> Result<Value, Failed> {
         let Table { definitions, clock, chance, .. } = &self.table;
         let desk = Desk { definitions, signing: &self.kept, clock: clock.clone(), chance: chance.clone() };
-        desk.carry_out(&order(words)).await
+        desk.carry_out(order).await
+    }
+
+    /// Sets what `rules show` prints, changed.
+    async fn set_rules(&self, change: impl FnOnce(&mut Value)) -> Result<Value, Failed> {
+        let mut rules = self.done("rules show").await["rules"].take();
+        change(&mut rules);
+        self.carry_out(&Order::SetRules { workspace: None, rules: rules.to_string() }).await
+    }
+
+    /// The rules as every stage reads them.
+    async fn rules(&self) -> Rules {
+        let shop = WorkspaceId::parse("shop").unwrap();
+        self.table.definitions.workspace(&shop).await.unwrap().unwrap().rules
     }
 
     async fn done(&self, words: &str) -> Value {
@@ -93,6 +110,7 @@ fn parsed(words: &str) -> Result<Order, clap::Error> {
     Ok(match arguments.command {
         Command::Workspace(command) => command.order().1,
         Command::Source(command) => command.order().1,
+        Command::Rules(command) => command.order().unwrap().1,
         Command::Key(command) => command.order().1,
         _ => panic!("{words}"),
     })
@@ -148,6 +166,77 @@ async fn settings_that_would_not_work_are_refused_with_what_would() {
     assert!(office.refused(&format!("source change web {}", many.join(" "))).await.contains("at most 100"));
     let sources = office.done("source list").await;
     assert_eq!(sources["sources"].as_array().unwrap().len(), 1, "{sources}");
+}
+
+#[tokio::test]
+async fn rules_are_shown_changed_and_shown_again() {
+    let office = Office::with_a_shop().await;
+    let set = office
+        .set_rules(|rules| {
+            rules["kinds"] = json!([{"kind": "user_id", "limit": 1}, {"kind": "loyalty_card", "limit": 3}]);
+            rules["blocked"]["values"] = json!(["test@example.com"]);
+        })
+        .await
+        .unwrap();
+    assert_eq!((&set["version"], &set["homes_from"]), (&json!(2), &json!("2026-11-22T10:33:00.000Z")));
+    let rules = office.rules().await;
+    assert_eq!((rules.version, rules.limit("loyalty_card")), (2, 3));
+    assert_eq!(rules.homing.blocked, ["test@example.com"]);
+    assert_eq!(rules.former.len(), 1, "what they were still says where copies of events are");
+    let shown = office.done("rules show").await;
+    assert_eq!(shown["rules"]["kinds"][1], json!({"kind": "loyalty_card", "limit": 3}));
+    let text = shown::lines(&order("rules show"), &shown, "").join("\n");
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), shown["rules"], "what is shown can be set");
+    let limits = office.set_rules(|rules| rules["merges_max"] = json!(2)).await.unwrap();
+    assert_eq!((&limits["version"], &limits["homes_from"]), (&json!(3), &set["homes_from"]));
+}
+
+#[tokio::test]
+async fn bad_rules_are_refused_with_place_and_reason_and_change_nothing() {
+    let office = Office::with_a_shop().await;
+    let before = office.rules().await;
+    let refused = office
+        .set_rules(|rules| {
+            rules["kinds"][0]["limit"] = json!(0);
+            rules["blocked"]["patterns"] = json!(["("]);
+        })
+        .await
+        .unwrap_err();
+    assert_eq!(super::local::status(&refused), Some(400));
+    let told = refused.to_string();
+    assert!(told.contains("\n  `kinds[0].limit` is 1 to 64"), "{told}");
+    assert!(told.contains("\n  `blocked.patterns[0]` cannot be used"), "{told}");
+    assert_eq!(office.rules().await, before);
+}
+
+#[tokio::test]
+async fn of_two_operators_who_change_the_same_rules_the_second_is_told() {
+    let office = Office::with_a_shop().await;
+    let mut mine = office.done("rules show").await["rules"].take();
+    office.set_rules(|rules| rules["identifiers_max"] = json!(30)).await.unwrap();
+    mine["identifiers_max"] = json!(20);
+    let late = Order::SetRules { workspace: None, rules: mine.to_string() };
+    let told = office.carry_out(&late).await.unwrap_err().to_string();
+    assert!(told.contains("changes version 1 of the rules, and version 2 stands"), "{told}");
+    assert_eq!(office.rules().await.identifiers_max, 30);
+}
+
+#[tokio::test]
+async fn rules_that_were_changed_too_often_say_when_there_is_room() {
+    let office = Office::with_a_shop().await;
+    let mut times = 0_u32;
+    let told = loop {
+        let values: Vec<String> = (0..240).map(|n| format!("{times}-{n}-{}", "x".repeat(240))).collect();
+        let set = office.set_rules(|rules| rules["blocked"]["values"] = json!(values)).await;
+        match set {
+            Ok(_) => times += 1,
+            Err(refused) => break refused.to_string(),
+        }
+        office.table.clock.advance(Timestamp::HOUR);
+    };
+    assert!(times > 2 && told.contains("there is room again from 2026-12-22T"), "{times}: {told}");
+    office.table.clock.advance(31 * Timestamp::DAY);
+    office.set_rules(|rules| rules["blocked"]["values"] = json!(["x"])).await.unwrap();
 }
 
 #[tokio::test]

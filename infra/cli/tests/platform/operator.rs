@@ -200,6 +200,7 @@ fn early(number: usize) -> Sent {
         message_id: format!("m-{number}"),
         kind: EventKind::Track,
         identifiers: vec![Identifier::parse("user_id", "u-17", None).unwrap()],
+        blocked: Vec::new(),
         rules: 1,
         client_time: ClientTime::Sent(at),
         event_time: at,

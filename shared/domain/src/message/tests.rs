@@ -13,6 +13,7 @@ fn event(payload: &str) -> Event {
         message_id: "m-1".to_owned(),
         kind: EventKind::Track,
         identifiers: vec![Identifier::parse(USER_ID, "7", None).unwrap()],
+        blocked: Vec::new(),
         rules: 1,
         client_time: ClientTime::Sent(Timestamp::from_millis(1)),
         event_time: Timestamp::from_millis(2),
@@ -245,13 +246,13 @@ prop_compose! {
     fn events()(
         (source, message_id, as_sent) in ("[a-z0-9-]{1,32}", any::<String>(), any::<String>()),
         kind in kinds(),
-        identifiers in identifiers(),
+        (identifiers, blocked) in (identifiers(), prop_oneof![Just(Vec::new()), identifiers()]),
         (rules, client_time) in (any::<u32>(), client_times()),
         (event_time, received_at) in (moments(), moments()),
         payload in prop_oneof![any::<String>(), (0..30_000_usize, any::<u64>()).prop_map(|(length, seed)| noise(length, seed))],
     ) -> Event {
         let source = SourceId::parse(&source).unwrap();
-        Event { source, message_id, kind, identifiers, rules, client_time, event_time, received_at, payload, as_sent }
+        Event { source, message_id, kind, identifiers, blocked, rules, client_time, event_time, received_at, payload, as_sent }
     }
 }
 

@@ -13,6 +13,8 @@ use crate::time::Timestamp;
 pub const NAMES_MAX: usize = 40;
 /// Currencies summed apart.
 pub const CURRENCIES_MAX: usize = 20;
+/// Kinds of blocked identifiers counted; others are not.
+pub const BLOCKED_KINDS_MAX: usize = 16;
 
 /// What a person did, counted over their life.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,6 +26,8 @@ pub struct Counters {
     pub other_names: Count,
     /// The `revenue` of events, by currency.
     pub revenue: BTreeMap<String, Money>,
+    /// Identifiers that the rules blocked, by their kind.
+    pub blocked: BTreeMap<String, Count>,
 }
 
 /// How often, since when, until when.
@@ -68,6 +72,11 @@ impl Counters {
         self.truncate();
     }
 
+    pub fn blocked(&mut self, kind: &str, at: Timestamp) {
+        self.blocked.entry(kind.to_owned()).or_default().add(Count::once(at));
+        self.truncate();
+    }
+
     pub fn absorb(&mut self, other: Self) {
         for (kind, count) in other.kinds {
             self.kinds.entry(kind).or_default().add(count);
@@ -78,6 +87,9 @@ impl Counters {
         self.other_names.add(other.other_names);
         for (currency, money) in other.revenue {
             self.revenue.entry(currency).or_default().add(money);
+        }
+        for (kind, count) in other.blocked {
+            self.blocked.entry(kind).or_default().add(count);
         }
         self.truncate();
     }
@@ -93,6 +105,9 @@ impl Counters {
         }
         while let Some(currency) = excess(&self.revenue, CURRENCIES_MAX) {
             self.revenue.remove(&currency);
+        }
+        while let Some(kind) = excess(&self.blocked, BLOCKED_KINDS_MAX) {
+            self.blocked.remove(&kind);
         }
     }
 }

@@ -19,6 +19,9 @@ impl Profile {
         let payload: Map<String, Value> = serde_json::from_str(&event.payload).unwrap_or_default();
         self.sources.insert(event.source.to_string());
         self.counters.event(event.kind, event.event_time);
+        for blocked in &event.blocked {
+            self.counters.blocked(blocked.kind(), event.event_time);
+        }
         match event.kind {
             EventKind::Identify => self.traits.observe(traits(&payload), stamp, &event.source),
             EventKind::Track => {

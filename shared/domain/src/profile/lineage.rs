@@ -9,7 +9,10 @@ use super::merge::Refusal;
 use super::outbox::Tie;
 use super::packed::{self, Corrupt};
 use super::stored::{Item, ItemKey};
+use crate::event::Event;
+use crate::identifier::Identifier;
 use crate::key::ProfileId;
+use crate::rejection::Reason;
 use crate::time::Timestamp;
 
 /// A tie that did not become a merge.
@@ -20,6 +23,19 @@ pub struct Refused {
     pub reason: String,
     /// What was in the way, and what to do about it.
     pub detail: String,
+    pub at: Timestamp,
+}
+
+/// An identifier that an event named and the profile did not take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    pub identifier: Identifier,
+    pub reason: Reason,
+    /// The rules by which it was left out.
+    pub rules: u32,
+    pub source: String,
+    pub message_id: String,
+    /// When the event happened.
     pub at: Timestamp,
 }
 
@@ -37,6 +53,29 @@ pub struct TakenApart {
     /// Events that named both: how many, and the first of them by message id.
     pub both: u64,
     pub named_both: Vec<String>,
+}
+
+/// The item of what was left out; the next of its kind takes its place.
+pub fn left_out(identifier: &Identifier, reason: Reason, event: &Event, rules: u32) -> Item {
+    let key = ItemKey(format!("left-out#{}#{}", reason.name(), identifier.kind()));
+    let record = LeftOut {
+        identifier: identifier.clone(),
+        reason,
+        rules,
+        source: event.source.to_string(),
+        message_id: event.message_id.clone(),
+        at: event.event_time,
+    };
+    Item { key, body: packed::encode(&record) }
+}
+
+pub fn read_left_out(body: &[u8]) -> Result<LeftOut, Corrupt> {
+    packed::decode(body)
+}
+
+/// The range of keys of all that was left out of a profile.
+pub fn left_out_range() -> (ItemKey, ItemKey) {
+    (ItemKey("left-out#".to_owned()), ItemKey("left-out#~".to_owned()))
 }
 
 /// The item of a separation, with both profiles.

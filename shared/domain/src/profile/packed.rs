@@ -89,6 +89,7 @@ struct Packed {
     other_names: PackedCount,
     names: Vec<(String, PackedCount)>,
     revenue: Vec<(String, i128, u64)>,
+    blocked: Vec<(String, PackedCount)>,
     /// Identifier, generation, since when.
     identifiers: Vec<(Identifier, u32, Place)>,
     traits: Vec<PackedTrait>,
@@ -171,6 +172,12 @@ impl Profile {
                 .iter()
                 .map(|(currency, money)| (currency.clone(), money.billionths, money.count))
                 .collect(),
+            blocked: self
+                .counters
+                .blocked
+                .iter()
+                .map(|(kind, count)| (kind.clone(), pack_count(*count, to)))
+                .collect(),
             identifiers: self
                 .identifiers
                 .iter()
@@ -228,6 +235,11 @@ impl Profile {
                     .into_iter()
                     .map(|(currency, billionths, count)| (currency, Money { billionths, count }))
                     .collect(),
+                blocked: packed
+                    .blocked
+                    .into_iter()
+                    .map(|(kind, of)| Ok((kind, count(of)?)))
+                    .collect::<Result<_, Corrupt>>()?,
             },
             campaigns: Campaigns {
                 first: packed.campaign_first.map(touch).transpose()?,

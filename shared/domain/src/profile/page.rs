@@ -19,7 +19,7 @@ use super::outbox::Tie;
 use super::packed::{self, Corrupt, kind_of, number};
 use super::stored::{Item, ItemKey};
 use super::words::{Expander, Shortener, Uuid, Words};
-use crate::event::{ClientTime, Event};
+use crate::event::{ClientTime, Event, EventKind};
 use crate::identifier::Identifier;
 use crate::key::EventName;
 use crate::time::Timestamp;
@@ -89,6 +89,7 @@ struct PackedEvent {
     message_id: String,
     /// Kind and value.
     identifiers: Vec<(String, String)>,
+    blocked: Vec<(String, String)>,
     as_sent: String,
     payload: String,
 }
@@ -104,7 +105,7 @@ impl PackedEvent {
         let message_id = shortener.shorten(&words, &event.message_id);
         words.add_message_id(&event.message_id);
         let mut short = |text: &str| shortener.shorten(&words, text);
-        let identifier = |of: &Identifier| (of.kind().to_owned(), short(of.value()));
+        let mut identifier = |of: &Identifier| (of.kind().to_owned(), short(of.value()));
         Self {
             source: event.source.clone(),
             kind: number(event.kind),
@@ -114,7 +115,8 @@ impl PackedEvent {
             received_at: apart(event.received_at, client_at),
             rules: event.rules,
             message_id,
-            identifiers: event.identifiers.iter().map(identifier).collect(),
+            identifiers: event.identifiers.iter().map(&mut identifier).collect(),
+            blocked: event.blocked.iter().map(&mut identifier).collect(),
             as_sent: short(&event.as_sent),
             payload: short(&event.payload),
         }
@@ -126,14 +128,19 @@ impl PackedEvent {
         let message_id = expander.expand(&words, &self.message_id)?;
         words.add_message_id(&message_id);
         let mut whole = |short: &str| expander.expand(&words, short);
-        let identifier = |(kind, value): (String, String)| {
-            Identifier::checked(kind, whole(&value)?).map_err(|_| Corrupt::Bytes)
+        let mut identifiers = |packed: Vec<(String, String)>| {
+            let read = |(kind, value): (String, String)| {
+                Identifier::checked(kind, whole(&value)?).map_err(|_| Corrupt::Bytes)
+            };
+            packed.into_iter().map(read).collect::<Result<Vec<_>, _>>()
         };
+        let (named, blocked) = (identifiers(self.identifiers)?, identifiers(self.blocked)?);
         Ok(Event {
             source: self.source,
             message_id,
             kind: kind_of(self.kind)?,
-            identifiers: self.identifiers.into_iter().map(identifier).collect::<Result<_, _>>()?,
+            identifiers: named,
+            blocked,
             rules: self.rules,
             client_time: match self.client_says {
                 0 => ClientTime::Sent(client_at),
@@ -146,6 +153,39 @@ impl PackedEvent {
             as_sent: whole(&self.as_sent)?,
             payload: whole(&self.payload)?,
         })
+    }
+}
+
+/// An event as pages of format 1 hold it.
+#[derive(Deserialize)]
+struct FirstEvent {
+    source: SourceId,
+    message_id: String,
+    kind: EventKind,
+    identifiers: Vec<Identifier>,
+    rules: u32,
+    client_time: ClientTime,
+    event_time: Timestamp,
+    received_at: Timestamp,
+    payload: String,
+    as_sent: String,
+}
+
+impl From<FirstEvent> for Event {
+    fn from(first: FirstEvent) -> Self {
+        Self {
+            source: first.source,
+            message_id: first.message_id,
+            kind: first.kind,
+            identifiers: first.identifiers,
+            blocked: Vec::new(),
+            rules: first.rules,
+            client_time: first.client_time,
+            event_time: first.event_time,
+            received_at: first.received_at,
+            payload: first.payload,
+            as_sent: first.as_sent,
+        }
     }
 }
 
@@ -187,7 +227,8 @@ pub fn read_timeline(body: &[u8]) -> Result<Vec<Event>, Corrupt> {
         Some((&TIMELINE_VERSION, rest)) => unpack(rest),
         _ if body.starts_with(&FIRST) => {
             let unfolded = zstd::bulk::decompress(body, UNPACKED_MAX).map_err(|_| Corrupt::Bytes)?;
-            packed::decode(&unfolded)
+            let first: Vec<FirstEvent> = packed::decode(&unfolded)?;
+            Ok(first.into_iter().map(Event::from).collect())
         }
         Some((&newer, _)) if newer > TIMELINE_VERSION => Err(Corrupt::Newer(newer)),
         Some(_) | None => Err(Corrupt::Bytes),

@@ -52,6 +52,17 @@ pub struct Group {
     pub ties: Vec<(usize, Tie)>,
     /// Identifiers that were left out of an event, and why.
     pub dropped: Vec<(usize, Identifier, Reason)>,
+    /// Where else a copy of an event may have been folded, under other rules.
+    pub elsewhere: Vec<(usize, Elsewhere)>,
+}
+
+/// Where a copy of an event would be, had it come under other rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// With this profile.
+    Profile(ProfileId),
+    /// Nowhere: the identifier names nobody, as its row says or the lack of one.
+    Nobody(Identifier, Option<IdentityRow>),
 }
 
 /// An identifier that the profile takes.
@@ -160,11 +171,40 @@ impl Planner<'_> {
                 attached => attached?,
             }
         }
+        for home in self.rules.other_homes(event) {
+            match self.elsewhere(target, home) {
+                Err(Stop::Need) => waits = true,
+                found => {
+                    let found = found?.map(|found| (place, found));
+                    self.group(target).elsewhere.extend(found);
+                }
+            }
+        }
         if waits {
             return Err(Stop::Need);
         }
         self.group(target).events.push(place);
         Ok(())
+    }
+
+    /// Where copies of an event are that had this home; `None` if that is the
+    /// target, whose ledger is asked anyway. What this batch takes is not
+    /// written yet: the row as read is what the write relies on.
+    fn elsewhere(&mut self, target: ProfileId, home: &Identifier) -> Result<Option<Elsewhere>, Stop> {
+        if self.taken.get(home) == Some(&target) {
+            return Ok(None);
+        }
+        let Some(row) = self.known.rows.get(home).copied() else {
+            self.needs.rows.insert(home.clone());
+            return Err(Stop::Need);
+        };
+        match row {
+            Some(IdentityRow { owner: Owner::Profile(owner), .. }) => {
+                let root = self.confirm(owner, home)?;
+                Ok((root != target).then_some(Elsewhere::Profile(root)))
+            }
+            row => Ok(Some(Elsewhere::Nobody(home.clone(), row))),
+        }
     }
 
     /// The profile that takes a new home: that of the strongest other

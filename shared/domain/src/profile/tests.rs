@@ -28,6 +28,7 @@ pub(super) fn event(message_id: &str, kind: EventKind, at: i64, payload: &serde_
         message_id: message_id.to_owned(),
         kind,
         identifiers: vec![Identifier::parse("user_id", "u1", None).unwrap()],
+        blocked: Vec::new(),
         rules: 1,
         client_time: ClientTime::Sent(at),
         event_time: at,

@@ -7,8 +7,18 @@ fn identifier(kind: &str, value: &str) -> Identifier {
     Identifier::parse(kind, value, None).unwrap()
 }
 
+fn blocking(values: &[&str]) -> Rules {
+    let blocked = values.iter().map(ToString::to_string).collect();
+    Rules { homing: Homing { blocked, ..Homing::default() }, ..Rules::default() }
+}
+
+fn preferring(kinds: &[&str]) -> Rules {
+    let priority = kinds.iter().map(ToString::to_string).collect();
+    Rules { homing: Homing { priority, ..Homing::default() }, ..Rules::default() }
+}
+
 fn blocks(value: &str) -> bool {
-    Rules::default().blocks(&identifier(USER_ID, value))
+    Rules::default().homing.blocks(&identifier(USER_ID, value))
 }
 
 #[test]
@@ -51,19 +61,19 @@ fn values_that_only_hold_a_blocked_one_are_not_blocked() {
 
 #[test]
 fn a_blocked_word_of_any_script_is_blocked_in_any_case() {
-    let rules = Rules { blocked: vec!["Нет".to_owned(), "ΚΑΝΕΙΣ".to_owned()], ..Rules::default() };
+    let rules = blocking(&["Нет", "ΚΑΝΕΙΣ"]);
     for value in ["нет", "НЕТ", "κανεις", "κανεισ"] {
         // Greek writes its last s in two ways; only one of them is the other in lower case.
         let last_s = value.ends_with('ς');
-        assert_eq!(rules.blocks(&identifier(USER_ID, value)), !last_s, "{value}");
+        assert_eq!(rules.homing.blocks(&identifier(USER_ID, value)), !last_s, "{value}");
     }
 }
 
 #[test]
 fn a_value_is_blocked_whatever_its_kind() {
-    let rules = Rules { blocked: vec!["Nobody@Example.com".to_owned()], ..Rules::default() };
-    assert!(rules.blocks(&identifier(EMAIL, "nobody@example.com")));
-    assert!(rules.blocks(&identifier("crm", "NOBODY@example.com")));
+    let rules = blocking(&["Nobody@Example.com"]);
+    assert!(rules.homing.blocks(&identifier(EMAIL, "nobody@example.com")));
+    assert!(rules.homing.blocks(&identifier("crm", "NOBODY@example.com")));
 }
 
 #[test]
@@ -76,7 +86,7 @@ fn the_named_kinds_come_first_and_the_others_by_name() {
         identifier(EMAIL, "a@example.com"),
         identifier(USER_ID, "7"),
     ];
-    Rules::default().sort(&mut found);
+    Rules::default().homing.sort(&mut found);
     let order: Vec<_> = found.iter().map(|found| (found.kind(), found.value())).collect();
     let expected = [
         (USER_ID, "7"),
@@ -96,10 +106,7 @@ fn identifiers() -> impl Strategy<Value = Vec<Identifier>> {
 
 fn rules() -> impl Strategy<Value = Rules> {
     let kinds = vec![USER_ID, EMAIL, "crm", "device.id", "unseen"];
-    prop::sample::subsequence(kinds, 0..=5).prop_shuffle().prop_map(|kinds| Rules {
-        priority: kinds.into_iter().map(String::from).collect(),
-        ..Rules::default()
-    })
+    prop::sample::subsequence(kinds, 0..=5).prop_shuffle().prop_map(|kinds| preferring(&kinds))
 }
 
 proptest! {
@@ -109,16 +116,16 @@ proptest! {
         (came, shuffled) in identifiers().prop_flat_map(|came| (Just(came.clone()), Just(came).prop_shuffle())),
     ) {
         let (mut came, mut shuffled) = (came, shuffled);
-        rules.sort(&mut came);
-        rules.sort(&mut shuffled);
+        rules.homing.sort(&mut came);
+        rules.homing.sort(&mut shuffled);
         prop_assert_eq!(came, shuffled);
     }
 
     #[test]
     fn a_stronger_kind_never_stands_behind_a_weaker_one(rules in rules(), found in identifiers()) {
         let mut found = found;
-        rules.sort(&mut found);
-        let rank = |kind: &str| rules.priority.iter().position(|named| named == kind).unwrap_or(usize::MAX);
+        rules.homing.sort(&mut found);
+        let rank = |kind: &str| rules.homing.priority.iter().position(|named| named == kind).unwrap_or(usize::MAX);
         for pair in found.windows(2) {
             let (front, behind) = (rank(pair[0].kind()), rank(pair[1].kind()));
             prop_assert!(front < behind || (front == behind && pair[0] <= pair[1]));
@@ -127,8 +134,65 @@ proptest! {
 
     #[test]
     fn blocking_does_not_see_case(value in "[a-zA-Zа-яА-Я]{1,9}") {
-        let rules = Rules { blocked: vec![value.to_lowercase()], ..Rules::default() };
-        prop_assert!(rules.blocks(&identifier("crm", &value)));
-        prop_assert!(rules.blocks(&identifier("crm", &value.to_uppercase())));
+        let rules = blocking(&[&value.to_lowercase()]);
+        prop_assert!(rules.homing.blocks(&identifier("crm", &value)));
+        prop_assert!(rules.homing.blocks(&identifier("crm", &value.to_uppercase())));
     }
+}
+
+/// An event of these identifiers, read at a moment under rules of a version.
+fn event(named: &[&Identifier], blocked: &[&Identifier], received_at: Timestamp, rules: u32) -> Event {
+    let owned = |some: &[&Identifier]| some.iter().map(|one| (*one).clone()).collect();
+    Event {
+        source: crate::workspace::SourceId::parse("web").unwrap(),
+        message_id: "m".to_owned(),
+        kind: crate::event::EventKind::Track,
+        identifiers: owned(named),
+        blocked: owned(blocked),
+        rules,
+        client_time: crate::event::ClientTime::Sent(received_at),
+        event_time: received_at,
+        received_at,
+        payload: "{}".to_owned(),
+        as_sent: String::new(),
+    }
+}
+
+#[test]
+fn rule_08_a_change_of_homes_is_remembered_for_as_long_as_copies_come() {
+    let now = Timestamp::from_millis(1_700_000_000_000);
+    let (user, email) = (identifier(USER_ID, "u"), identifier(EMAIL, "e@example.com"));
+    let first = Rules::default();
+    let limits = Rules { version: 2, limit_default: 9, ..Rules::default() }.after(&first, now);
+    assert_eq!((limits.former.len(), limits.homes_from), (0, Timestamp::default()), "no home has changed");
+    let swapped = Rules { version: 3, ..preferring(&[EMAIL, USER_ID]) }.after(&limits, now);
+    let at = now.plus(ROLLOUT);
+    let read = event(&[&email, &user], &[], at, 3);
+    assert_eq!(swapped.other_homes(&read), [&user]);
+    assert_eq!(swapped.other_homes(&event(&[&user, &email], &[], now, 1)), [&email], "its copy of before");
+    assert!(swapped.other_homes(&event(&[&user], &[], at, 3)).is_empty(), "its home is the same");
+    let blocked = Rules { version: 4, ..blocking(&["e@example.com"]) }.after(&swapped, at);
+    let read = event(&[&user], &[&email], at.plus(ROLLOUT), 4);
+    assert_eq!(blocked.other_homes(&read), [&email], "blocked, it still says where copies are");
+    let over = at.plus(ROLLOUT + COPIES_MAX);
+    assert!(blocked.other_homes(&event(&[&user], &[&email], over, 4)).is_empty());
+    let later = Rules { version: 5, ..Rules::default() }.after(&blocked, now.plus(ROLLOUT + COPIES_MAX));
+    assert_eq!(later.former.len(), 2, "one is over, one still runs, one was added");
+}
+
+#[test]
+fn rule_08_homes_change_when_every_stage_knows_of_it() {
+    let now = Timestamp::from_millis(1_700_000_000_000);
+    let first = Rules::default();
+    let second = preferring(&[EMAIL, USER_ID]).after(&first, now);
+    assert_eq!(second.homing(now), &first.homing);
+    assert_eq!(second.homing(now.plus(ROLLOUT - 1)), &first.homing);
+    assert_eq!(second.homing(now.plus(ROLLOUT)), &second.homing);
+    // A change before the last one has begun: nobody who knows of it lets that begin, the others do.
+    let soon = now.plus(ROLLOUT - 1);
+    let third = blocking(&["x"]).after(&second, soon);
+    assert_eq!(third.homing(now.plus(ROLLOUT)), &first.homing);
+    assert_eq!(third.homing(soon.plus(ROLLOUT)), &third.homing);
+    let remembered: Vec<&Homing> = third.former.iter().map(|former| &former.homing).collect();
+    assert_eq!(remembered, [&second.homing, &first.homing]);
 }

@@ -17,7 +17,7 @@ pub struct Given {
 /// What the store has to hold before it is checked.
 pub fn workspaces() -> Vec<Workspace> {
     let mut rules = Rules { version: 7, limit_default: 3, ..Rules::default() };
-    rules.blocked.push("никто \"нет\"".to_owned());
+    rules.homing.blocked.push("никто \"нет\"".to_owned());
     let web = Source {
         id: source("web"),
         region: Some("RU".to_owned()),

@@ -5,7 +5,7 @@ use domain::profile::stored::{IdentityRow, Item, ItemKey, Owner, Version, due_sh
 use domain::time::Timestamp;
 use domain::workspace::WorkspaceId;
 use ports::People;
-use ports::people::{Claim, Read, Save, SaveError, StoredProfile};
+use ports::people::{Check, Claim, Read, Save, SaveError, StoredProfile};
 
 const WS: &str = "acme";
 
@@ -32,7 +32,14 @@ fn stored(counter: u64, due: Option<i64>) -> StoredProfile {
 
 fn save(number: u8, seen: Option<&StoredProfile>, next: &StoredProfile) -> Save {
     let seen = seen.map(|stored| stored.version);
-    Save { id: id(number), seen, next: next.clone(), claims: Vec::new(), with: Vec::new() }
+    Save {
+        id: id(number),
+        seen,
+        next: next.clone(),
+        claims: Vec::new(),
+        with: Vec::new(),
+        checks: Vec::new(),
+    }
 }
 
 fn conflicts(saved: &Result<(), SaveError>) {
@@ -44,6 +51,7 @@ pub async fn check<P: People>(people: &P) {
     a_profile_is_written_only_over_the_version_that_was_read(people).await;
     what_travels_together_is_written_whole_or_not_at_all(people).await;
     a_claim_holds_only_if_the_row_still_is_what_was_read(people).await;
+    what_is_only_checked_must_stand_as_it_was_read(people).await;
     a_row_is_read_back_whoever_owns_it(people).await;
     items_are_read_by_range_and_replaced_only_as_read(people).await;
     who_is_due_is_found_until_he_is_not(people).await;
@@ -102,6 +110,39 @@ async fn a_claim_holds_only_if_the_row_still_is_what_was_read<P: People>(people:
         .await
         .unwrap();
     assert_eq!(people.identities(&ws, &[key], Read::Consistent).await.unwrap(), [Some(row(5, 2))]);
+}
+
+async fn what_is_only_checked_must_stand_as_it_was_read<P: People>(people: &P) {
+    let ws = workspace(WS);
+    let (first, second) = (stored(1, None), stored(2, None));
+    let (taken, free) = (IdentifierKey::from_bytes([50; 16]), IdentifierKey::from_bytes([51; 16]));
+    let claims = vec![Claim { key: taken, seen: None, row: row(50, 0) }];
+    people.save(&ws, Save { claims, ..save(50, None, &first) }).await.unwrap();
+    people.save(&ws, save(50, Some(&first), &second)).await.unwrap();
+    let checked = |checks: Vec<Check>| Save { checks, ..save(51, None, &first) };
+    let profile = |number, of: &StoredProfile| Check::Profile { id: id(number), seen: of.version };
+    let row_is = |key, seen| Check::Row { key, seen };
+    for wrong in [
+        profile(50, &first),
+        profile(52, &first),
+        row_is(taken, None),
+        row_is(taken, Some(row(50, 1))),
+        row_is(taken, Some(row(51, 0))),
+        row_is(free, Some(row(51, 0))),
+    ] {
+        let stands = row_is(IdentifierKey::from_bytes([53; 16]), None);
+        let stands = vec![stands, wrong.clone()];
+        conflicts(&people.save(&ws, checked(stands)).await);
+        assert_eq!(people.profiles(&ws, &[id(51)], Read::Consistent).await.unwrap(), [None], "{wrong:?}");
+    }
+    let stands = vec![profile(50, &second), row_is(taken, Some(row(50, 0))), row_is(free, None)];
+    people.save(&ws, checked(stands)).await.unwrap();
+    let found = people.profiles(&ws, &[id(50), id(51)], Read::Consistent).await.unwrap();
+    assert_eq!(found, [Some(second), Some(first)]);
+    assert_eq!(
+        people.identities(&ws, &[taken, free], Read::Consistent).await.unwrap(),
+        [Some(row(50, 0)), None]
+    );
 }
 
 async fn a_row_is_read_back_whoever_owns_it<P: People>(people: &P) {

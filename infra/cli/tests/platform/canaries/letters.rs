@@ -100,6 +100,7 @@ fn whole(workspace: &str, source: &str, canaries: &mut Canaries) -> Vec<String> 
         message_id: canaries.word("a foreign message's id"),
         kind: EventKind::Track,
         identifiers: vec![Identifier::parse("email", &mail, None).unwrap()],
+        blocked: Vec::new(),
         rules: 1,
         client_time: ClientTime::Sent(at),
         event_time: at,

@@ -127,6 +127,7 @@ impl Person<'_> {
             message_id: text("/messageId").unwrap().to_owned(),
             kind: EventKind::parse(text("/type").unwrap()).unwrap(),
             identifiers: identifiers.collect(),
+            blocked: Vec::new(),
             rules: 1,
             client_time: ClientTime::Sent(self.now),
             event_time: self.now,

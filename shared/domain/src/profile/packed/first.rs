@@ -75,6 +75,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Profile, Corrupt> {
                 .into_iter()
                 .map(|(currency, billionths, count)| (currency, Money { billionths, count }))
                 .collect(),
+            blocked: BTreeMap::new(),
         },
         campaigns: Campaigns {
             first: packed.campaign_first.map(|touch| unpack_touch(touch, base)),

@@ -150,6 +150,7 @@ fn a_profile_of_format_2_is_still_read() {
     let kept = include_bytes!("../../../../../events/profile/profile-item-v2.bin");
     let mut merged = merged(&named(1, 100, &["user_id:1"]), &named(2, 200, &["email:a@example.com"]));
     merged.survivor.1.family.apart.insert(number(9));
+    merged.survivor.1.counters.blocked("email", NOW);
     assert_eq!(Profile::decode(kept).unwrap(), merged.survivor.1);
 }
 

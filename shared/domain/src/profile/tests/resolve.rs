@@ -24,7 +24,7 @@ fn id(name: &str) -> Identifier {
 fn carrying(message_id: &str, identifiers: &[&str]) -> Event {
     let mut event = event(message_id, EventKind::Track, 100, &json!({"event": "x"}));
     event.identifiers = identifiers.iter().map(|name| id(name)).collect();
-    Rules::default().sort(&mut event.identifiers);
+    Rules::default().homing.sort(&mut event.identifiers);
     event
 }
 
