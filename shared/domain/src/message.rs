@@ -25,14 +25,11 @@ pub struct Message {
     pub events: Vec<Event>,
 }
 
-/// Borrows the message to write it, owns the one that it read.
-#[derive(Serialize, Deserialize)]
-struct Envelope<M> {
-    v: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<M>,
+/// One of the two stands in a body.
+#[derive(Deserialize)]
+struct Envelope {
+    message: Option<Message>,
     /// The message as JSON, compressed by zstd, in base64.
-    #[serde(skip_serializing_if = "Option::is_none")]
     packed: Option<String>,
 }
 
@@ -60,10 +57,10 @@ impl Message {
     /// What is made here can be read again: a part that would unfold beyond
     /// [`UNPACKED_MAX`] is split, however well it compresses.
     pub fn pack(mut self) -> Vec<String> {
-        let plain = text(&Envelope { v: VERSION, message: Some(&self), packed: None });
+        let json = text(&self);
         let indivisible = self.events.len() < 2;
-        if plain.len() <= UNPACKED_MAX || indivisible {
-            let body = self.squeezed(plain);
+        if json.len() <= UNPACKED_MAX || indivisible {
+            let body = squeezed(&json);
             if body.len() <= BODY_MAX || indivisible {
                 return vec![body];
             }
@@ -71,15 +68,6 @@ impl Message {
         let back = self.events.split_off(self.events.len() / 2);
         let back = Self { workspace: self.workspace.clone(), trace: self.trace.clone(), events: back };
         self.pack().into_iter().chain(back.pack()).collect()
-    }
-
-    /// The body, compressed where that can save a billing step.
-    fn squeezed(&self, plain: String) -> String {
-        if plain.len() <= COMPRESS_ABOVE {
-            return sendable(plain);
-        }
-        let Ok(small) = zstd::bulk::compress(text(self).as_bytes(), 1) else { return sendable(plain) };
-        text(&Envelope::<Self> { v: VERSION, message: None, packed: Some(STANDARD.encode(small)) })
     }
 
     /// Reads a queue body.
@@ -94,7 +82,7 @@ impl Message {
             newer if newer > VERSION => return Err(Unreadable::Newer(newer)),
             older => return Err(Unreadable::Older(older)),
         }
-        let envelope: Envelope<Self> = serde_json::from_str(body).map_err(|_| Unreadable::Json)?;
+        let envelope: Envelope = serde_json::from_str(body).map_err(|_| Unreadable::Json)?;
         let message = match (envelope.message, envelope.packed) {
             (Some(message), None) => message,
             (None, Some(packed)) => unpacked(&packed)?,
@@ -106,6 +94,16 @@ impl Message {
         }
         Ok(message)
     }
+}
+
+/// The body around a message's JSON, compressed where that can save a billing step.
+fn squeezed(json: &str) -> String {
+    let plain = || sendable(format!(r#"{{"v":{VERSION},"message":{json}}}"#));
+    if json.len() <= COMPRESS_ABOVE {
+        return plain();
+    }
+    let Ok(small) = zstd::bulk::compress(json.as_bytes(), 1) else { return plain() };
+    format!(r#"{{"v":{VERSION},"packed":"{}"}}"#, STANDARD.encode(small))
 }
 
 fn unpacked(packed: &str) -> Result<Message, Unreadable> {
