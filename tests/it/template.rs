@@ -303,7 +303,7 @@ fn rule_08_no_function_works_by_rules_for_longer_than_their_rollout() {
     let template = Template::load();
     for function in template.functions() {
         let at_work = i64::from(u32::try_from(function.number("Timeout")).expect("seconds")) * 1_000;
-        assert!(profile::definitions::KEPT_FOR + at_work <= domain::rules::ROLLOUT, "{}", function.id);
+        assert!(runtime::definitions::KEPT_FOR + at_work <= domain::rules::ROLLOUT, "{}", function.id);
     }
 }
 

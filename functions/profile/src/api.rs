@@ -31,10 +31,10 @@ use ports::definitions::Workspace;
 use ports::idempotency::Claimed;
 use ports::queue::Outgoing;
 use ports::{Clock, Definitions, Entropy, Idempotency, People, Queue, Rejections};
+use runtime::definitions::Cached;
 use runtime::failure::{chain, guard};
 use serde_json::{Value, json};
 
-use crate::definitions::Cached;
 use crate::outbox::outgoing;
 use crate::signing::Signing;
 use answer::{Answer, Kind, Problem};

@@ -6,7 +6,6 @@
 
 pub mod settings;
 pub mod conduct;
-pub mod definitions;
 pub mod wire;
 pub mod stage;
 pub mod batch;

@@ -7,9 +7,9 @@ use domain::profile::Profile;
 use domain::profile::stored::Version;
 use ports::people::StoredProfile;
 use ports::{Clock, Definitions, Entropy, People, Queue, Rejections};
+use runtime::definitions::Cached;
 
 use crate::conduct::{Conduct, Proper};
-use crate::definitions::Cached;
 
 /// What writing a profile takes; the sweep needs no more.
 #[derive(Debug)]

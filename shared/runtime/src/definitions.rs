@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::time::Timestamp;
 use domain::workspace::WorkspaceId;
 use ports::definitions::{Key, Workspace};
-use ports::{Definitions, Unavailable};
+use ports::{Clock, Definitions, Unavailable};
 
 /// A changed definition is seen within this time.
 pub const KEPT_FOR: i64 = Timestamp::MINUTE;
@@ -83,7 +83,59 @@ impl<D: Definitions> Cached<D> {
     }
 }
 
+/// [`Cached`], for a stage that knows no more than the port.
+#[derive(Debug)]
+pub struct Kept<D, C> {
+    cached: Cached<D>,
+    clock: C,
+}
+
+impl<D: Definitions, C: Clock> Kept<D, C> {
+    pub fn new(definitions: D, clock: C) -> Self {
+        Self { cached: Cached::new(definitions), clock }
+    }
+}
+
+impl<D: Definitions, C: Clock> Definitions for Kept<D, C> {
+    async fn workspace(&self, id: &WorkspaceId) -> Result<Option<Workspace>, Unavailable> {
+        let found = self.cached.workspace(id, self.clock.now()).await?;
+        Ok(found.map(Arc::unwrap_or_clone))
+    }
+
+    async fn key(&self, workspace: &WorkspaceId, key_id: &str) -> Result<Option<Key>, Unavailable> {
+        let found = self.cached.key(workspace, key_id, self.clock.now()).await?;
+        Ok(found.map(Arc::unwrap_or_clone))
+    }
+}
+
 fn lives((at, key): &LookedKey, now: Timestamp) -> bool {
     let life = if key.is_some() { KEY_KEPT_FOR } else { NO_KEY_KEPT_FOR };
     (0..life).contains(&now.since(*at))
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::rules::Rules;
+    use testkit::{MemoryDefinitions, TestClock};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stage_that_knows_the_port_alone_asks_once_a_minute() {
+        let (definitions, clock) = (MemoryDefinitions::default(), TestClock::at(Timestamp::from_millis(0)));
+        let id = WorkspaceId::parse("shop").unwrap();
+        let define = |version| {
+            let rules = Rules { version, ..Rules::default() };
+            definitions.define(Workspace { id: id.clone(), rules, sources: Vec::new() });
+        };
+        define(1);
+        let kept = Kept::new(definitions.clone(), clock.clone());
+        let version = async || kept.workspace(&id).await.unwrap().unwrap().rules.version;
+        assert_eq!((version().await, version().await, definitions.reads()), (1, 1, 1));
+        define(2);
+        clock.advance(KEPT_FOR - 1);
+        assert_eq!(version().await, 1);
+        clock.advance(1);
+        assert_eq!((version().await, definitions.reads()), (2, 2));
+    }
 }

@@ -8,6 +8,7 @@ pub mod telemetry;
 pub mod metrics;
 pub mod decision;
 pub mod failure;
+pub mod definitions;
 pub mod sqs;
 
 pub use failure::{Failure, guard};

@@ -5,6 +5,7 @@ use domain::time::Timestamp;
 use dynamodb::{Definitions, People, Rejections};
 use identity::{Stage, batch, settings};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use runtime::definitions::Kept;
 use runtime::{SystemClock, SystemEntropy, telemetry};
 use sqs::SqsQueue;
 
@@ -23,7 +24,7 @@ async fn main() -> Result<(), Error> {
     let [secret] = secret?;
     let stage = &Stage {
         people: People::new(store.clone(), &settings.people_table, &settings.identities_table),
-        definitions,
+        definitions: Kept::new(definitions, SystemClock),
         rejections: Rejections::new(store, &settings.rejections_table, SystemClock),
         clock: SystemClock,
         entropy: SystemEntropy,

@@ -9,10 +9,10 @@ use domain::workspace::WorkspaceId;
 use http::header::AUTHORIZATION;
 use ports::Definitions;
 use ports::definitions::{Grant, Key, Scope};
+use runtime::definitions::Cached;
 
 use super::answer::{Kind, Problem};
 use super::ask;
-use crate::definitions::Cached;
 
 /// Whoever showed a valid admin key.
 #[derive(Debug, Clone, PartialEq, Eq)]
