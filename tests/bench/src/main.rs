@@ -25,6 +25,7 @@ mod sizes;
 mod sessions;
 mod flood;
 mod slopes;
+mod merges;
 mod measured;
 mod callgrind;
 mod report;

@@ -8,6 +8,7 @@ use prices::{Dynamodb, GB, Prices};
 use crate::callgrind::Instructions;
 use crate::flood::Flood;
 use crate::measured::{LARGE, REQUESTS};
+use crate::merges::{self, Merge};
 use crate::mixes::{Figure, Mix};
 use crate::sessions::{EVENTS, Spread};
 use crate::sizes::Sizes;
@@ -30,6 +31,10 @@ pub(crate) struct Found {
     pub(crate) flood: Flood,
     pub(crate) slopes: Vec<(&'static str, &'static str, Vec<Point>)>,
     pub(crate) instructions: Option<Counted>,
+    /// Of the corpus's people, in pairs.
+    pub(crate) merges: Vec<Merge>,
+    /// By events, and by identifiers of the survivor.
+    pub(crate) merges_of: [Vec<(u64, Merge)>; 2],
 }
 
 /// What callgrind counted.
@@ -52,6 +57,8 @@ pub(crate) struct Goal {
 
 /// The naive design's price as it was worked out beforehand, in dollars.
 const NAIVE_EXPECTED: f64 = 4.28;
+/// Events of somebody whose ledger is full.
+const LEDGER_FULL: u64 = 100;
 /// Events are kept for good; this is how many months of them are priced.
 const MONTHS: f64 = 12.0;
 
@@ -117,6 +124,7 @@ impl Found {
         for (what, unit, points) in &self.slopes {
             goals.push(at_most(&format!("slope of {unit} an event against {what}"), 0.02, slope(points), 4));
         }
+        goals.extend(self.merge_goals());
         if let Some(counted) = &self.instructions {
             let events = LARGE * REQUESTS;
             let ingest = counted.ingest_large.per_without_hashing(events);
@@ -143,6 +151,7 @@ impl Found {
         self.sessions(&mut text)?;
         self.one_batch(&mut text)?;
         self.growth(&mut text)?;
+        self.merging(&mut text)?;
         self.instructions(&mut text)?;
         Ok(text)
     }
@@ -342,6 +351,69 @@ impl Found {
                 writeln!(text, "| {size} | {value:.3} |")?;
             }
             writeln!(text, "| slope | {:.4} |\n", slope(points))?;
+        }
+        Ok(())
+    }
+
+    fn merge_goals(&self) -> Vec<Goal> {
+        let all = || self.merges.iter().chain(self.merges_of.iter().flatten().map(|(_, merge)| merge));
+        let beyond = all().map(|merge| merge.write_units - merge.ledger - merge.twice_both).max();
+        let [by_events, by_identifiers] =
+            self.merges_of.each_ref().map(|merges| slope(&merges::points(merges, |merge| merge.calls)));
+        // With fewer events the ledgers are not full, and the merge is cheaper.
+        let full: Vec<_> =
+            self.merges_of[0].iter().filter(|(events, _)| *events >= LEDGER_FULL).copied().collect();
+        let units = slope(&merges::points(&full, |merge| merge.write_units));
+        vec![
+            at_most(
+                "units of a merge, median",
+                8.0,
+                real(merges::median(&self.merges, |merge| merge.write_units)),
+                0,
+            ),
+            at_most(
+                "units of a merge beyond 2 × (KB of survivor + KB of absorbed) and its ledger page, at most",
+                0.0,
+                real(beyond.unwrap_or_default()),
+                0,
+            ),
+            at_most(
+                "calls of a merge, at most",
+                3.0,
+                real(all().map(|merge| merge.calls).max().unwrap_or_default()),
+                0,
+            ),
+            at_most(
+                &format!("slope of a merge's units against events, from {LEDGER_FULL} on"),
+                0.02,
+                units,
+                4,
+            ),
+            at_most("slope of a merge's calls against events", 0.0, by_events, 4),
+            at_most("slope of a merge's calls against identifiers", 0.0, by_identifiers, 4),
+        ]
+    }
+
+    fn merging(&self, text: &mut String) -> std::fmt::Result {
+        writeln!(
+            text,
+            "## Merges\n\nTwo profiles become one in one transaction over their two items; rows of identifiers, pages and events are not touched, so that a merge costs what the two items weigh. What one ledger has no room for goes to a page in the same transaction. The corpus's people in pairs: {} merges; read units {:.1}, write units {}, of these ledger pages {}, calls {} (medians). Nobody had anything in an outbox or the index of who is due, which are written with the same two items; list rows come with segments.\n",
+            self.merges.len(),
+            real(merges::median(&self.merges, |merge| merge.read_halves)) / 2.0,
+            merges::median(&self.merges, |merge| merge.write_units),
+            merges::median(&self.merges, |merge| merge.ledger),
+            merges::median(&self.merges, |merge| merge.calls),
+        )?;
+        for (what, merges) in ["events of one of them", "identifiers of both"].iter().zip(&self.merges_of) {
+            writeln!(
+                text,
+                "| {what} | calls | read units | write units | 2 × KB of both | ledger page |\n|---|---|---|---|---|---|"
+            )?;
+            for (size, Merge { calls, read_halves, write_units, twice_both, ledger, .. }) in merges {
+                let read = real(*read_halves) / 2.0;
+                writeln!(text, "| {size} | {calls} | {read:.1} | {write_units} | {twice_both} | {ledger} |")?;
+            }
+            writeln!(text)?;
         }
         Ok(())
     }

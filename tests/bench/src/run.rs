@@ -8,6 +8,7 @@ use crate::design::Design;
 use crate::failed::{Failed, ensure};
 use crate::flood;
 use crate::measured::{LARGE, Measured, REQUESTS};
+use crate::merges::{self, Merge};
 use crate::mixes::{Figure, Mix};
 use crate::naive::{Naive, Writes};
 use crate::report::{Counted, EIGHT_QUEUES, Found, ONE_POLLER, ONE_REQUEST};
@@ -22,6 +23,8 @@ use crate::usage::{Cpu, Door, Usage};
 
 const STORED_PROFILES: [u64; 5] = [1_000, 5_600, 31_600, 178_000, 1_000_000];
 const HISTORIES: [usize; 5] = [1, 10, 100, 1_000, 10_000];
+/// Beside the few that people of the corpus have; a profile holds 64.
+const CARDS: [usize; 5] = [0, 6, 12, 24, 48];
 const FLOOD: usize = 10_000;
 /// People of the corpus that are enough to see a slope, or to check a count.
 const FEW: u32 = 6;
@@ -49,6 +52,8 @@ pub(crate) async fn whole() -> Result<Found, Failed> {
         spreads: spreads(&template, &loaded, &corpus).await?,
         flood: flood::run(&template, &loaded, &corpus, FLOOD).await?,
         slopes: slopes(&template, &loaded, &corpus, instructions.is_some()).await?,
+        merges: merges::of_pairs(&template, &loaded).await?,
+        merges_of: merges_of(&template, &corpus).await?,
         prices,
         tributary,
         naive,
@@ -191,6 +196,21 @@ async fn spreads(
     }
     spreads.push((ONE_REQUEST.to_owned(), sessions::packed(template, loaded, corpus).await?));
     Ok(spreads)
+}
+
+/// Merges of somebody with so many events, and with so many identifiers.
+async fn merges_of(template: &Template, corpus: &Corpus) -> Result<[Vec<(u64, Merge)>; 2], Failed> {
+    let (mut by_events, mut by_identifiers) = (Vec::new(), Vec::new());
+    for events in HISTORIES {
+        crate::say(&format!("counting a merge after {events} events"));
+        by_events.push((count(events), merges::of_somebody(template, corpus, events, 0).await?));
+    }
+    for identifiers in CARDS {
+        crate::say(&format!("counting a merge with {identifiers} more identifiers"));
+        let merge = merges::of_somebody(template, corpus, 1, identifiers).await?;
+        by_identifiers.push((merge.identifiers, merge));
+    }
+    Ok([by_events, by_identifiers])
 }
 
 type Slope = (&'static str, &'static str, Vec<Point>);

@@ -31,7 +31,7 @@ use crate::{logs, request};
 const INGEST: &str = "ingest-http";
 const UPSERT: &str = "profile-upsert";
 const QUEUE_URL: &str = "https://sqs.us-east-1.amazonaws.com/123456789012/profile";
-const WORKSPACE: &str = "northbound";
+pub(crate) const WORKSPACE: &str = "northbound";
 /// An operator's `tributary init` makes one; any does for counting.
 pub(crate) const ID_KEY: [u8; IdKey::LENGTH] = [7; IdKey::LENGTH];
 /// No invocation of a run comes near its time limit.
