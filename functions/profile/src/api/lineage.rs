@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use domain::identifier::Identifier;
 use domain::identity_request::{IdentityRequest, Order, Part, Work};
 use domain::key::{IdKey, ProfileId};
-use domain::profile::lineage::{self, Refused, TakenApart};
+use domain::profile::counters::Count;
+use domain::profile::lineage::{self, LeftOut, Refused, TakenApart};
 use domain::profile::outbox::{Tie, TieReason};
 use domain::profile::packed::Corrupt;
 use domain::profile::stored::{IdentityRow, ItemKey, Owner};
@@ -37,6 +38,7 @@ pub(crate) async fn read<P: People>(
     let mut ties: BTreeMap<u64, Tie> = waiting.collect();
     let mut refusals: BTreeMap<u64, Refused> = BTreeMap::new();
     let mut separations: Vec<TakenApart> = Vec::new();
+    let mut left_out: BTreeMap<(&str, String), LeftOut> = BTreeMap::new();
     for (id, _) in found.profile.collections(found.id) {
         for tie in items(people, workspace, id, page::tie_range(), page::read_tie).await? {
             ties.insert(tie.mark(), tie);
@@ -46,6 +48,14 @@ pub(crate) async fn read<P: People>(
         }
         let range = lineage::taken_apart_range();
         separations.extend(items(people, workspace, id, range, lineage::read_taken_apart).await?);
+        let range = lineage::left_out_range();
+        for left in items(people, workspace, id, range, lineage::read_left_out).await? {
+            let place = (left.reason.name(), left.identifier.kind().to_owned());
+            let known = left_out.entry(place).or_insert_with(|| left.clone());
+            if known.at < left.at {
+                *known = left;
+            }
+        }
     }
     separations.sort_by_key(|one| (one.at, one.leaves));
     separations.dedup();
@@ -62,6 +72,8 @@ pub(crate) async fn read<P: People>(
         "open_ties": open.into_iter().map(shape::tie).collect::<Vec<_>>(),
         "refusals": refusals.values().map(refusal).collect::<Vec<_>>(),
         "taken_apart": separations.iter().map(separation).collect::<Vec<_>>(),
+        "left_out": left_out.values().map(left).collect::<Vec<_>>(),
+        "blocked": profile.counters.blocked.iter().map(blocked).collect::<Vec<_>>(),
         "apart": profile.family.apart.iter().map(ToString::to_string).collect::<Vec<_>>(),
     }))
 }
@@ -124,6 +136,23 @@ fn refusal(refused: &Refused) -> Value {
         "detail": refused.detail,
         "at": refused.at.rfc3339(),
     })
+}
+
+fn left(left: &LeftOut) -> Value {
+    json!({
+        "kind": left.identifier.kind(),
+        "value": left.identifier.value(),
+        "reason": left.reason.name(),
+        "rules": left.rules,
+        "source": left.source,
+        "message_id": left.message_id,
+        "at": left.at.rfc3339(),
+    })
+}
+
+fn blocked((kind, count): (&String, &Count)) -> Value {
+    let moment = |at: Option<Timestamp>| at.map(Timestamp::rfc3339);
+    json!({ "kind": kind, "count": count.count, "first": moment(count.first), "last": moment(count.last) })
 }
 
 fn separation(record: &TakenApart) -> Value {

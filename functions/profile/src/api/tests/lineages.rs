@@ -78,6 +78,30 @@ async fn a_lineage_tells_open_ties_from_refused_ones() {
 }
 
 #[tokio::test]
+async fn a_lineage_tells_what_the_rules_left_out_and_blocked() {
+    let world = World::new();
+    let named = |number: i64, other: &str| {
+        let mut event = track(&format!("m-{number}"), NOW.plus(number));
+        event.identifiers.push(identifier("card", other));
+        event.as_sent = format!("u-1 {other}");
+        event
+    };
+    let mut events: Vec<Event> = (1..=7).map(|number| named(number, &number.to_string())).collect();
+    events[0].blocked = vec![identifier("email", "test@example.com")];
+    for event in events {
+        world.fold(vec![event]).await;
+    }
+    let id = world.id_of("user_id", "u-1").await;
+    let found = world.get(&format!("/v1/profiles/{id}/lineage")).await.body;
+    let left = found["left_out"].as_array().unwrap();
+    assert_eq!(left.len(), 1, "of each kind and reason the last: {left:?}");
+    assert_eq!((&left[0]["kind"], &left[0]["value"]), (&json!("card"), &json!("7")), "five have room");
+    assert_eq!((&left[0]["reason"], &left[0]["message_id"]), (&json!("identifier_limit"), &json!("m-7")));
+    let at = NOW.plus(1).rfc3339();
+    assert_eq!(found["blocked"], json!([{ "kind": "email", "count": 1, "first": at, "last": at }]));
+}
+
+#[tokio::test]
 async fn an_order_goes_to_the_identity_stage_with_who_gave_it_and_why() {
     let (world, id) = merged_person().await;
     let said = json!({ "absorbed": OTHER, "why": "two customers" });
