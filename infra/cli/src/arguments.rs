@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::cost::arguments::Cost;
 use crate::dlq::arguments::DlqCommand;
+use crate::identity::Who;
+use crate::identity::arguments::IdentityCommand;
 use crate::operate::arguments::{Init, KeyCommand, RulesCommand, SourceCommand, WorkspaceCommand};
 
 /// A customer data platform that runs in your own AWS account, or whole on
@@ -26,6 +28,9 @@ pub(crate) enum Command {
     /// Looks at people.
     #[command(subcommand)]
     Profile(ProfileCommand),
+    /// Says why somebody is who they are, and orders what no event says.
+    #[command(subcommand)]
+    Identity(IdentityCommand),
     /// Shows events of a running `tributary local` as they come, each with
     /// what was decided on it.
     ///
@@ -110,17 +115,14 @@ pub(crate) struct Demo {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProfileCommand {
-    /// Shows one person, found by an e-mail address or another identifier.
+    /// Shows one person.
     Show(Show),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// An e-mail address; with `--kind`, an identifier of that kind.
-    pub(crate) value: String,
-    /// The kind of the identifier: `user_id`, `anonymous_id`, `phone`, …
-    #[arg(long, default_value = "email")]
-    pub(crate) kind: String,
+    /// An e-mail address, KIND:VALUE, or a profile's id.
+    pub(crate) who: Who,
     #[command(flatten)]
     pub(crate) target: Target,
 }

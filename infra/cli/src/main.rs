@@ -9,6 +9,7 @@ mod data;
 mod deployed;
 mod dlq;
 mod entry;
+mod identity;
 mod init;
 mod shop;
 mod operate;
@@ -48,6 +49,7 @@ async fn run(arguments: Arguments) -> Result<(), Failed> {
         Command::Local(local) => platform::run(local).await,
         Command::Demo(demo) => shop::run(demo).await,
         Command::Profile(ProfileCommand::Show(show)) => profile_show::run(show).await,
+        Command::Identity(command) => identity::run(command).await,
         Command::Tail(tail) => tail::run(tail).await,
         Command::Trace(trace) => trace::run(trace).await,
         Command::Init(options) => init::run(options).await,

@@ -134,6 +134,6 @@ fn greet(options: &Local, url: &str, keys: &Keys) {
     line("Send an event, then look at the person:\n");
     let event = r#"{"userId":"u1","event":"Order Completed","properties":{"revenue":12.5}}"#;
     line(&format!("  curl -u {write_key}: {url}/v1/track -d '{event}'"));
-    line("  tributary profile show u1 --kind user_id\n");
+    line("  tributary profile show user_id:u1\n");
     line("Ctrl-C stops it; what was answered with 200 is kept.");
 }

@@ -1,6 +1,6 @@
 //! `tributary profile show`: one person, for people to read.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::arguments::Show;
 use crate::client::Client;
@@ -8,8 +8,7 @@ use crate::output::{Failed, line};
 
 pub(crate) async fn run(show: Show) -> Result<(), Failed> {
     let client = Client::of(&show.target)?;
-    let wanted = json!({"identifier": {"kind": show.kind, "value": show.value}});
-    let profile = client.post("/v1/profiles/lookup", &wanted).await?;
+    let profile = show.who.find(&client).await?;
     for text in lines(&profile) {
         line(&text);
     }
@@ -80,6 +79,8 @@ fn text(value: Option<&Value>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

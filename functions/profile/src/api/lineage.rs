@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::event::Event;
 use domain::identifier::Identifier;
 use domain::identity_request::{IdentityRequest, Order, Part, Work};
 use domain::key::{IdKey, ProfileId};
@@ -62,12 +63,17 @@ pub(crate) async fn read<P: People>(
     let profile = &found.profile;
     let open = open(people, key, workspace, profile, &ties, &refusals).await?;
     let merges = profile.family.absorbed.iter().map(|(id, how)| merge(*id, how, ties.get(&how.tie)));
-    let identifiers = profile.identifiers.iter().map(
-        |(one, held)| json!({ "kind": one.kind(), "value": one.value(), "since": held.since.rfc3339() }),
-    );
+    let mut identifiers = Vec::new();
+    for (one, held) in &profile.identifiers {
+        let because = brought_by(people, workspace, found, one, held.since).await?;
+        let because = because.as_ref().map(event);
+        identifiers.push(json!({
+            "kind": one.kind(), "value": one.value(), "since": held.since.rfc3339(), "because": because,
+        }));
+    }
     Ok(json!({
         "id": found.id.to_string(),
-        "identifiers": identifiers.collect::<Vec<_>>(),
+        "identifiers": identifiers,
         "merges": merges.collect::<Vec<_>>(),
         "open_ties": open.into_iter().map(shape::tie).collect::<Vec<_>>(),
         "refusals": refusals.values().map(refusal).collect::<Vec<_>>(),
@@ -105,6 +111,25 @@ async fn open<'a, P: People>(
     Ok(open.map(|((tie, _), _)| tie).collect())
 }
 
+/// The event that brought an identifier, if its page is still kept.
+async fn brought_by<P: People>(
+    people: &P,
+    workspace: &WorkspaceId,
+    found: &Found,
+    identifier: &Identifier,
+    since: Timestamp,
+) -> Result<Option<Event>, Problem> {
+    let is_it = |event: &Event| event.event_time == since && event.identifiers.contains(identifier);
+    for (id, epoch) in found.profile.collections(found.id) {
+        let range = page::timeline_range(epoch, since, since);
+        let pages = items(people, workspace, id, range, page::read_timeline).await?;
+        if let Some(event) = pages.into_iter().flatten().find(is_it) {
+            return Ok(Some(event));
+        }
+    }
+    Ok(None)
+}
+
 async fn items<P: People, T>(
     people: &P,
     workspace: &WorkspaceId,
@@ -123,6 +148,16 @@ async fn items<P: People, T>(
             None => return Ok(found),
         }
     }
+}
+
+fn event(event: &Event) -> Value {
+    let home = event.home().map(|home| json!({ "kind": home.kind(), "value": home.value() }));
+    json!({
+        "type": event.kind.name(),
+        "home": home,
+        "source": event.source.as_str(),
+        "message_id": event.message_id,
+    })
 }
 
 fn merge(id: ProfileId, how: &Absorbed, tie: Option<&Tie>) -> Value {

@@ -1,19 +1,21 @@
 //! Two profiles of one person become one, and two again, as a caller sees it.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
-use crate::child::Platform;
+use crate::child::{PROGRAM, Platform};
 use crate::http::Request;
 
 struct World {
     platform: Platform,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl World {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { platform: Platform::start(&folder.path().join("data"), "warn"), _folder: folder }
+        Self { platform: Platform::start(&folder.path().join("data"), "warn"), folder }
     }
 
     /// Posts an event and waits until all that follows from it is done.
@@ -43,6 +45,20 @@ impl World {
         let names: Vec<String> = timeline["events"].as_array().unwrap().iter().map(message_id).collect();
         assert_eq!(profile["counters"]["total"], names.len(), "{profile}");
         (id, names)
+    }
+
+    /// What a `tributary identity` command prints, when all that it ordered is done.
+    fn identity(&self, words: &[&str]) -> Result<String, String> {
+        let output = Command::new(PROGRAM)
+            .arg("identity")
+            .args(words)
+            .arg("--data")
+            .arg(self.folder.path().join("data"))
+            .output()
+            .unwrap();
+        self.platform.settle();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
     }
 
     fn lineage(&self, id: &str) -> Value {
@@ -138,4 +154,58 @@ fn rules_refuse_two_known_users_and_an_operator_orders_what_no_event_says() {
     let (id, events) = world.person("user_id", "u-1");
     assert!(events.contains(&"by phone".to_owned()), "{events:?}");
     assert_eq!(world.lineage(&id)["merges"][0]["because"]["reason"], "operator");
+}
+
+#[test]
+fn an_operator_asks_why_takes_apart_and_makes_one_again_from_the_command_line() {
+    let world = World::new();
+    world.say("/v1/track", &order("visit", 1, 10, &json!({ "anonymousId": "a-1" })));
+    world.say("/v1/track", &order("login", 2, 20, &json!({ "userId": "u-1" })));
+    let user = world.person("user_id", "u-1").0;
+    let both = json!({
+        "userId": "u-1", "anonymousId": "a-1", "messageId": "tie", "timestamp": "2026-01-01T00:03:00Z",
+        "traits": { "email": "ann@example.com" },
+    });
+    world.say("/v1/identify", &both);
+    let why = world.identity(&["why", "Ann@example.com"]).unwrap();
+    let tree = "\
+anonymous_id a-1
+│  track `visit` from web, 2026-01-01T00:01:00.000Z
+└─ user_id u-1
+   │  named together by `tie` from web, 2026-01-01T00:03:00.000Z
+   │  took in profile ";
+    assert!(why.contains(tree), "{why}");
+    assert!(why.contains("   └─ email ann@example.com\n         identify `tie` from web"), "{why}");
+    assert!(
+        why.starts_with("profile ") && why.contains(": 3 identifiers, 1 of other profiles taken in"),
+        "{why}"
+    );
+
+    let ordered =
+        world.identity(&["take-out", "ann@example.com", "--profile", &user, "--why", "a shared tablet"]);
+    assert!(ordered.unwrap().contains("tributary identity why ann@example.com"));
+    assert_ne!(world.person("anonymous_id", "a-1").0, world.person("user_id", "u-1").0);
+    let why = world.identity(&["why", "user_id:u-1"]).unwrap();
+    assert!(why.contains("\ntaken apart\n  profile ") && why.contains(": a shared tablet\n"), "{why}");
+    // Again, as after an answer that got lost: there is nothing to take out any more.
+    let again = world.identity(&["take-out", "user_id:u-1", "--profile", &user]).unwrap_err();
+    assert!(again.contains("`absorbed` must be one of the lineage's `merges`"), "{again}");
+
+    let visitor = world.person("anonymous_id", "a-1").0;
+    world.identity(&["merge", "user_id:u-1", "anonymous_id:a-1"]).unwrap();
+    let why = world.identity(&["why", &visitor]).unwrap();
+    assert!(why.contains("\nrefused\n"), "an operator's order too waits until it is allowed: {why}");
+    world.identity(&["allow", "user_id:u-1", &visitor]).unwrap();
+    world.identity(&["merge", "user_id:u-1", "anonymous_id:a-1"]).unwrap();
+    assert_eq!(world.person("anonymous_id", "a-1").0, world.person("user_id", "u-1").0);
+
+    for (words, told) in [
+        (["why", "nobody@example.com"], "No profile of this workspace"),
+        (["why", "ann"], "write an e-mail address, an identifier as KIND:VALUE"),
+        (["take-out", "ann@example.com"], "--profile"),
+        (["allow", "ann@example.com"], "<WITH>"),
+    ] {
+        let said = world.identity(&words).unwrap_err();
+        assert!(said.contains(told), "{words:?}: {said}");
+    }
 }

@@ -74,7 +74,10 @@ async fn a_lineage_tells_open_ties_from_refused_ones() {
     assert_eq!(found.body["open_ties"].as_array().unwrap().len(), 1);
     assert_eq!(found.body["refusals"][0]["reason"], "taken_apart");
     assert_eq!(found.body["refusals"][0]["tie"]["message_id"], "m-tie");
-    assert_eq!(found.body["identifiers"][0]["since"], NOW.rfc3339());
+    let user = &found.body["identifiers"][0];
+    assert_eq!(user["since"], NOW.rfc3339());
+    let because = json!({ "type": "track", "home": { "kind": "user_id", "value": "u-1" }, "source": "web", "message_id": "m-1" });
+    assert_eq!(user["because"], because);
 }
 
 #[tokio::test]
