@@ -4,10 +4,10 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsMessage};
 use domain::time::Timestamp;
 use ports::{Clock, Definitions, Entropy, People, Queue, Rejections};
 use runtime::failure::Failure;
-use runtime::guard;
 use runtime::sqs::{settle, until};
+use runtime::{guard, metrics};
 
-use crate::Stage;
+use crate::{Outcome, Stage};
 
 #[derive(Debug, thiserror::Error)]
 #[error("the batch held more than there was time for")]
@@ -33,6 +33,7 @@ where
     L: Queue,
 {
     let mut verdicts = Vec::new();
+    let (mut merged, mut refused, mut taken_apart) = (0_usize, 0_usize, 0_usize);
     for record in records {
         if stage.clock.now() >= until(deadline) {
             verdicts.push(Err(Failure::retry(OutOfTime)));
@@ -42,7 +43,21 @@ where
         let body = record.body.as_deref().unwrap_or_default();
         // Boxed, because the SDK's futures within are deep and large.
         let carried_out = guard(Box::pin(stage.carry_out(body))).await;
+        match &carried_out {
+            Ok(Outcome::Merged { .. }) => merged += 1,
+            Ok(Outcome::Refused(_)) => refused += 1,
+            Ok(Outcome::TakenApart(_)) => taken_apart += 1,
+            _ => (),
+        }
         verdicts.push(carried_out.map(drop));
     }
-    settle(dead_letters, records, verdicts, max_receives).await
+    let failed = verdicts.iter().filter(|verdict| verdict.is_err()).count();
+    let response = settle(dead_letters, records, verdicts, max_receives).await;
+    let records = records.len();
+    tracing::info!(
+        name: metrics::EVENT,
+        merged, refused, taken_apart, failed, records,
+        "Carried out a batch of {records} requests"
+    );
+    response
 }

@@ -29,7 +29,7 @@ pub const EVENT: &str = "metrics";
 ///
 /// One that is zero is left out. A sum is the same without it, the line is
 /// shorter, and a metric is only charged for hours in which it was told.
-pub const METRICS: [Metric; 10] = [
+pub const METRICS: [Metric; 13] = [
     Metric { name: "accepted", unit: None, of: "events that ingest handed to the profile queue" },
     Metric { name: "rejected", unit: None, of: "events that ingest refused" },
     Metric { name: "folded", unit: None, of: "events that became part of a profile" },
@@ -45,6 +45,9 @@ pub const METRICS: [Metric; 10] = [
         unit: Some("Milliseconds"),
         of: "how long the oldest message of a batch had waited",
     },
+    Metric { name: "merged", unit: None, of: "profiles that became one with another" },
+    Metric { name: "refused", unit: None, of: "ties that rules or an operator kept from making two one" },
+    Metric { name: "taken_apart", unit: None, of: "people that an operator made two again" },
     Metric { name: "failed", unit: None, of: "records that came back to their queue or died" },
     Metric { name: "resent", unit: None, of: "outboxes that the sweep carried out" },
     Metric { name: "unsent", unit: None, of: "outboxes that the sweep could not carry out" },

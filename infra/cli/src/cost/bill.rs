@@ -41,6 +41,8 @@ pub(super) enum Kind {
     GbSecondX86,
     DoorRequest,
     QueueRequest,
+    /// Of a queue that keeps an order.
+    FifoRequest,
     ReadUnit,
     WriteUnit,
     LogByte,
@@ -106,6 +108,7 @@ impl Kind {
             Self::GbSecondX86 => million("GB-seconds", prices.lambda.gb_second_x86 * MILLION),
             Self::DoorRequest => million("requests", prices.http_api.requests_million),
             Self::QueueRequest => million("requests", prices.sqs.requests_million),
+            Self::FifoRequest => million("requests", prices.sqs_fifo.requests_million),
             Self::ReadUnit => million("units", prices.dynamodb.read_units_million),
             Self::WriteUnit => million("units", prices.dynamodb.write_units_million),
             Self::LogByte => Price {

@@ -12,13 +12,14 @@ use crate::output::Failed;
 
 const INGEST: &str = "ingest";
 const PROFILE: &str = "profile";
+const IDENTITY: &str = "identity";
 /// Sent, received, deleted.
 const REQUESTS_A_MESSAGE: u32 = 3;
 
 const NOTES: [&str; 3] = [
     "a platform on this machine costs nothing: this is what AWS would ask for the same requests, batches and writes",
-    "not included, because it is not measured here: the time of functions, reads, logs, storage, and what a stack \
-     costs idle; `tributary cost --stack NAME` counts these",
+    "not included, because it is not measured here: the time of functions, reads, what a merge writes, logs, storage, \
+     and what a stack costs idle; `tributary cost --stack NAME` counts these",
     "a message counts as three requests: sent, received, deleted; Lambda takes up to ten at once, so that under load \
      the queue costs less than half of this",
 ];
@@ -34,6 +35,8 @@ pub(crate) struct Sums {
     batches: u64,
     messages: u64,
     write_units: u64,
+    identity_batches: u64,
+    identity_requests: u64,
     /// Lines that the journal lost.
     lost: u64,
 }
@@ -59,6 +62,8 @@ pub(crate) async fn sums(journal: &Journal, from: Timestamp, to: Timestamp) -> R
         batches: measured.lines(PROFILE),
         messages: of(PROFILE, "records"),
         write_units: of(PROFILE, "write_units"),
+        identity_batches: measured.lines(IDENTITY),
+        identity_requests: of(IDENTITY, "records"),
         lost: measured.lost,
     })
 }
@@ -85,6 +90,13 @@ pub(super) fn counted(answer: Value) -> Result<Counted, Failed> {
             used(PROFILE, "queue", Kind::QueueRequest, sums.messages * u64::from(REQUESTS_A_MESSAGE)),
             used(PROFILE, "profile-upsert: requests", Kind::FunctionRequest, sums.batches),
             used(PROFILE, "people, identities: writes", Kind::WriteUnit, sums.write_units),
+            used(
+                IDENTITY,
+                "queue",
+                Kind::FifoRequest,
+                sums.identity_requests * u64::from(REQUESTS_A_MESSAGE),
+            ),
+            used(IDENTITY, "identity-merge: requests", Kind::FunctionRequest, sums.identity_batches),
         ],
         notes: NOTES.map(str::to_owned).into_iter().chain(lost).collect(),
     })

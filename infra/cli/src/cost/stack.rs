@@ -18,6 +18,10 @@ const ACCEPTED: &str = "accepted";
 /// What no event needs.
 const OPERATING: &str = "operating";
 const ONE: Share = Share::Sum(1.0);
+/// Stages that a queue feeds, in the order in which an event meets them.
+const BEHIND_QUEUES: [&str; 2] = ["profile", "identity"];
+/// How the names of queues end that keep an order.
+const FIFO: &str = ".fifo";
 
 const NOTES: [&str; 4] = [
     "not included: data sent to the internet, requests to a customer key, X-Ray, what CloudFront asks, and commands \
@@ -142,8 +146,11 @@ impl Asking {
         let (behind, first): (Vec<_>, Vec<_>) =
             charged.functions.iter().partition(|(bin, _)| behind_a_queue(bin));
         asking.functions(stack, charged, &first);
-        asking.queues(stack);
-        asking.functions(stack, charged, &behind);
+        for stage in BEHIND_QUEUES {
+            asking.queue(stack, stage);
+            let of_it: Vec<_> = behind.iter().copied().filter(|(bin, _)| stage_of(bin) == stage).collect();
+            asking.functions(stack, charged, &of_it);
+        }
         asking.tables(tables);
         asking.our_own(stack);
         asking
@@ -190,24 +197,24 @@ impl Asking {
         }
     }
 
-    fn queues(&mut self, stack: &Stack) {
+    fn queue(&mut self, stack: &Stack, stage: &str) {
         const MESSAGES: [&str; 4] = [
             "NumberOfMessagesSent",
             "NumberOfMessagesReceived",
             "NumberOfMessagesDeleted",
             "NumberOfEmptyReceives",
         ];
-        for (stage, fed) in stack.queues() {
-            for (what, url) in [("queue", &fed.url), ("dead letters", &fed.dead_letters)] {
-                let line = self.line(stage, what, Kind::QueueRequest);
-                let of = [("QueueName", url.rsplit('/').next().unwrap_or_default())];
-                for name in MESSAGES {
-                    self.ask("AWS/SQS", name, &of, vec![(line, ONE)]);
-                }
-                // What is sent is also received.
-                let further = Share::Sum(2.0 / REQUEST_BYTES);
-                self.ask("AWS/SQS", "SentMessageSize", &of, vec![(line, further)]);
+        let Some(fed) = stack.queues().get(stage) else { return };
+        for (what, url) in [("queue", &fed.url), ("dead letters", &fed.dead_letters)] {
+            let kind = if url.ends_with(FIFO) { Kind::FifoRequest } else { Kind::QueueRequest };
+            let line = self.line(stage, what, kind);
+            let of = [("QueueName", url.rsplit('/').next().unwrap_or_default())];
+            for name in MESSAGES {
+                self.ask("AWS/SQS", name, &of, vec![(line, ONE)]);
             }
+            // What is sent is also received.
+            let further = Share::Sum(2.0 / REQUEST_BYTES);
+            self.ask("AWS/SQS", "SentMessageSize", &of, vec![(line, further)]);
         }
     }
 

@@ -15,13 +15,17 @@ fn resources() -> Value {
     let function = |name: &str, memory_mb: u32, started_by: &str| json!({ "name": format!("shop-{name}"), "memory_mb": memory_mb, "started_by": started_by });
     json!({
         "v": 1, "definitions_table": "shop-definitions", "kms_key": "",
-        "queues": { "profile": { "url": "https://q/1/shop-profile", "dead_letters": "https://q/1/shop-dead" } },
+        "queues": {
+            "profile": { "url": "https://q/1/shop-profile", "dead_letters": "https://q/1/shop-dead" },
+            "identity": { "url": "https://q/1/shop-identity.fifo", "dead_letters": "https://q/1/shop-lost.fifo" },
+        },
         "charged": {
             "architecture": "arm64", "front_door": "FunctionUrl", "dashboard": "no", "alarm_metrics": 12,
             "functions": {
                 "ingest-http": function("ingest", 512, "http"),
                 "profile-upsert": function("upsert", 1_024, "queue"),
                 "profile-sweep": function("sweep", 256, "schedule"),
+                "identity-merge": function("merge", 512, "queue"),
             },
             "tables": {
                 "profile": { "people": "shop-people" },
@@ -42,7 +46,7 @@ fn told(name: &str, of: &str) -> f64 {
         | ("NumberOfMessagesSent" | "NumberOfMessagesReceived" | "NumberOfMessagesDeleted", "shop-profile") => {
             1_000_000.0
         }
-        ("NumberOfEmptyReceives", "shop-profile") => 500.0,
+        ("NumberOfEmptyReceives", "shop-profile" | "shop-identity.fifo") => 500.0,
         ("SentMessageSize", "shop-profile") => 65_536_000.0,
         ("ConsumedWriteCapacityUnits", "shop-people") => 3_000_000.0,
         ("ConsumedReadCapacityUnits", "shop-people" | "shop-people/due") => 240.0,
@@ -120,6 +124,7 @@ async fn a_stack_is_priced_by_stage_from_what_it_told() {
     check("ingest", "ingest-http: log", 2_147_483_648.0, 2.0 * prices.logs.ingested_gb);
     // Two hours of three million, 500 empty ones, and 1000 further pieces of 64 KB sent and received.
     check("profile", "queue", 6_005_000.0, 6.005 * prices.sqs.requests_million);
+    check("identity", "queue", 1_000.0, 1e-3 * prices.sqs_fifo.requests_million);
     check("profile", "profile-sweep: schedule", 120.0, 120e-6 * prices.scheduler.invocations_million);
     check("profile", "people: writes", 6e6, 6.0 * prices.dynamodb.write_units_million);
     // The table and its index.
@@ -151,7 +156,7 @@ async fn a_month_goes_on_as_the_period_did_and_what_stands_is_not_an_events() {
     let text = shown::lines(&bill).join("\n");
     let head = "Stack `shop` in eu-north-1, 2026-11-22T11:00:00.000Z to 2026-11-22T12:30:00.000Z: 1.5 hours, 4,000,000 events accepted.";
     assert!(text.starts_with(head), "{text}");
-    let order = ["ingest ", "profile ", "shared ", "operating ", "total "]
+    let order = ["ingest ", "profile ", "identity ", "shared ", "operating ", "total "]
         .map(|stage| text.find(&format!("\n{stage}")).unwrap());
     assert!(order.is_sorted(), "{text}");
     assert!(text.contains("prices of eu-north-1 are others than these of us-east-1"), "{text}");
@@ -243,7 +248,8 @@ async fn a_stack_that_told_nothing_and_one_of_an_older_template_say_so() {
 fn a_platform_on_this_machine_is_priced_by_what_it_measured() {
     let answer = json!({
         "from": NOW.plus(-2 * Timestamp::HOUR).millis(), "to": NOW.millis(), "requests": 1_000_000,
-        "accepted": 2_000_000, "batches": 1_000, "messages": 1_000_000, "write_units": 4_000_000, "lost": 3,
+        "accepted": 2_000_000, "batches": 1_000, "messages": 1_000_000, "write_units": 4_000_000,
+        "identity_batches": 1_000, "identity_requests": 2_000_000, "lost": 3,
     });
     let prices = Prices::read().unwrap();
     let bill = Bill::of(local::counted(answer).unwrap(), &prices);
@@ -252,6 +258,8 @@ fn a_platform_on_this_machine_is_priced_by_what_it_measured() {
         line(&bill, "profile", "people, identities: writes").dollars,
         4.0 * prices.dynamodb.write_units_million,
     );
+    about(line(&bill, "identity", "queue").dollars, 6.0 * prices.sqs_fifo.requests_million);
+    about(line(&bill, "identity", "identity-merge: requests").dollars, 1e-3 * prices.lambda.requests_million);
     about(bill.dollars_a_month().unwrap(), bill.dollars() * 365.0);
     let (used, all) = bill.dollars_a_million().unwrap();
     about(used, bill.dollars() / 2.0);
@@ -265,7 +273,7 @@ fn less_than_an_hour_foretells_no_month() {
     let answer = |millis: i64| {
         json!({
             "from": NOW.plus(-millis).millis(), "to": NOW.millis(), "requests": 9, "accepted": 9, "batches": 1,
-            "messages": 9, "write_units": 90, "lost": 0,
+            "messages": 9, "write_units": 90, "identity_batches": 0, "identity_requests": 0, "lost": 0,
         })
     };
     let prices = Prices::read().unwrap();
@@ -281,7 +289,7 @@ fn less_than_an_hour_foretells_no_month() {
 
 #[test]
 fn without_an_event_there_is_no_price_of_one() {
-    let none = json!({ "from": null, "to": 0, "requests": 0, "accepted": 0, "batches": 0, "messages": 0, "write_units": 0, "lost": 0 });
+    let none = json!({ "from": null, "to": 0, "requests": 0, "accepted": 0, "batches": 0, "messages": 0, "write_units": 0, "identity_batches": 0, "identity_requests": 0, "lost": 0 });
     assert!(local::counted(none).unwrap_err().to_string().contains("measured nothing yet"));
     assert!(local::counted(json!({})).unwrap_err().to_string().contains("of another version"));
     let used = vec![Used {
