@@ -83,11 +83,7 @@ impl<P: People, Q: Queue, C: Clock, E: Entropy> Writer<P, Q, C, E> {
 }
 
 /// A request on its way into the identity stage's queue.
-pub(crate) fn outgoing(
-    request: &IdentityRequest,
-    key: &IdKey,
-    attributes: Vec<(String, String)>,
-) -> Outgoing {
+pub fn outgoing(request: &IdentityRequest, key: &IdKey, attributes: Vec<(String, String)>) -> Outgoing {
     let fifo = Fifo { group: request.group(key), deduplication: request.deduplication() };
     Outgoing { body: request.pack(), attributes, fifo: Some(fifo) }
 }

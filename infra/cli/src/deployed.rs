@@ -13,6 +13,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::ProvideCredentials as _;
 use cloudwatch::Metrics;
 use domain::cursor::{InvalidSigningKeys, SigningKeys};
+use domain::key::IdKey;
 use runtime::SystemClock;
 use serde::Deserialize;
 use sqs::SqsQueue;
@@ -132,6 +133,8 @@ pub(crate) enum StackError {
         "stack `{0}` does not say what of it is charged for: it was deployed with an older template.yaml; deploy it again with this version's"
     )]
     NothingCharged(String),
+    #[error("stack `{0}` has no id key yet: run `tributary init --stack {0}`")]
+    NoIdKey(String),
     #[error("stack `{0}` has no signing keys yet: run `tributary init --stack {0}`")]
     NoSigningKeys(String),
     #[error(
@@ -217,6 +220,26 @@ impl Stack {
 
     pub(crate) const fn queues(&self) -> &BTreeMap<String, Fed> {
         &self.resources.queues
+    }
+
+    /// A table, by its stage and by what it holds.
+    pub(crate) fn table(&self, stage: &str, holds: &str) -> Result<&str, StackError> {
+        let table = self.charged()?.tables.get(stage).and_then(|tables| tables.get(holds));
+        table.map(String::as_str).ok_or_else(|| StackError::Resources(self.name.clone()))
+    }
+
+    /// The queue that feeds a stage.
+    pub(crate) fn queue(&self, stage: &str) -> Result<SqsQueue, StackError> {
+        let fed =
+            self.resources.queues.get(stage).ok_or_else(|| StackError::NothingCharged(self.name.clone()))?;
+        Ok(SqsQueue::new(sqs::client(&self.config, None), &fed.url))
+    }
+
+    pub(crate) async fn id_key(&self) -> Result<IdKey, Failed> {
+        let place = self.parameter("id-key");
+        let kept = self.parameters.find(&place).await?;
+        let kept = kept.ok_or_else(|| StackError::NoIdKey(self.name.clone()))?;
+        Ok(profile::settings::id_key(kept.expose())?)
     }
 
     pub(crate) fn metrics(&self) -> Metrics {

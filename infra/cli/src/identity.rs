@@ -1,15 +1,28 @@
 //! `tributary identity`: why somebody is who they are, and orders that change it.
 
 pub(crate) mod arguments;
+pub(crate) mod census;
 mod graph;
+mod shown;
 mod who;
 
+use domain::workspace::WorkspaceId;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::client::Client;
+use crate::deployed::Stack;
+use crate::operate;
+use crate::operate::arguments::Place;
 use crate::output::{self, Failed};
 use arguments::{IdentityCommand, Part};
+use census::{Census, Ground};
 pub(crate) use who::Who;
+
+/// The stage whose tables hold people.
+const STAGE: &str = "profile";
+/// Items between two words on how far a census is.
+const TOLD_EACH: u64 = 50_000;
 
 #[derive(Debug, thiserror::Error)]
 enum Unsaid {
@@ -55,7 +68,66 @@ pub(crate) async fn run(command: IdentityCommand) -> Result<(), Failed> {
             said(&ordered, "The next event that ties the two makes them one.", &who);
             Ok(())
         }
+        IdentityCommand::Suspects { top, owner, place } => {
+            take(&place, &Asked { workspace: owner.workspace, census: Census::Suspects { top } }).await
+        }
+        IdentityCommand::DryRun { rules, owner, place } => {
+            let census = Census::DryRun { rules: operate::arguments::whole(&rules)? };
+            take(&place, &Asked { workspace: owner.workspace, census }).await
+        }
+        IdentityCommand::Adopt { owner, place } => {
+            take(&place, &Asked { workspace: owner.workspace, census: Census::Adopt }).await
+        }
+        IdentityCommand::Block { values, owner, place } => {
+            operate::run(&place, operate::Order::Block { workspace: owner.workspace, values }).await
+        }
     }
+}
+
+/// A census, and of whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Asked {
+    pub(crate) workspace: Option<WorkspaceId>,
+    pub(crate) census: Census,
+}
+
+/// Takes a census where `place` says. Of a stack it is taken here, and says on
+/// the way how far it is; a platform on this machine logs that.
+async fn take(place: &Place, asked: &Asked) -> Result<(), Failed> {
+    let answer = if let Some(name) = &place.stack {
+        let stack = Stack::open(name, place.region.as_deref()).await?;
+        stack.explained(of_stack(&stack, asked).await)?
+    } else {
+        let path = format!("/_local/{}", census::TOOL);
+        Client::of(&place.target)?.post(&path, &serde_json::to_value(asked)?).await?
+    };
+    if place.json {
+        output::line(&answer.to_string());
+    } else {
+        output::lines(&shown::lines(&asked.census, &answer, &place.options()));
+    }
+    Ok(())
+}
+
+async fn of_stack(stack: &Stack, asked: &Asked) -> Result<Value, Failed> {
+    let store = stack.dynamodb();
+    let people_table = stack.table(STAGE, "people")?;
+    let size = dynamodb::size::of(&store, people_table).await?;
+    let ground = Ground {
+        store: &store,
+        people_table,
+        workspace: operate::workspace(&stack.definitions(), asked.workspace.as_ref()).await?,
+        key: stack.id_key().await?,
+        identity: stack.queue("identity")?,
+    };
+    let mut said = 0;
+    let progress = |read: u64| {
+        if read >= said + TOLD_EACH {
+            said = read;
+            output::progress(&format!("{read} items of about {} were read", size.table.items));
+        }
+    };
+    ground.take(&asked.census, progress).await
 }
 
 /// The profile that somebody is now.

@@ -69,6 +69,11 @@ pub(crate) enum Order {
         /// A [`Document`], as written.
         rules: String,
     },
+    /// Blocks values, besides those that are blocked.
+    Block {
+        workspace: Option<WorkspaceId>,
+        values: Vec<String>,
+    },
     CreateKey {
         workspace: Option<WorkspaceId>,
         grant: Granted,
@@ -225,6 +230,9 @@ impl<C: Clock, K: SigningKept, E: Entropy> Desk<'_, C, K, E> {
             Order::SetRules { workspace, rules } => {
                 self.set_rules(&self.workspace(workspace.as_ref()).await?, rules).await
             }
+            Order::Block { workspace, values } => {
+                self.block(&self.workspace(workspace.as_ref()).await?, values).await
+            }
             Order::CreateKey { workspace, grant } => {
                 let workspace = self.workspace(workspace.as_ref()).await?;
                 let grant = grant.checked()?;
@@ -251,22 +259,11 @@ impl<C: Clock, K: SigningKept, E: Entropy> Desk<'_, C, K, E> {
 
     /// The workspace that was named, or the only one there is.
     async fn workspace(&self, named: Option<&WorkspaceId>) -> Result<WorkspaceId, Failed> {
-        if let Some(named) = named {
-            return Ok(named.clone());
-        }
-        match self.definitions.workspaces().await?.as_slice() {
-            [only] => Ok(only.clone()),
-            [] => Err(Refused::NoWorkspace.into()),
-            several => {
-                let names: Vec<&str> = several.iter().map(WorkspaceId::as_str).collect();
-                Err(Refused::WhichWorkspace(names.join(", ")).into())
-            }
-        }
+        named_or_only(self.definitions, named).await
     }
 
     async fn defined(&self, workspace: &WorkspaceId) -> Result<Workspace, Failed> {
-        let found = self.definitions.workspace(workspace).await?;
-        Ok(found.ok_or_else(|| Refused::UnknownWorkspace(workspace.clone()))?)
+        defined(self.definitions, workspace).await
     }
 
     async fn sources(&self, workspace: &WorkspaceId) -> Result<Vec<Source>, Failed> {
@@ -276,6 +273,23 @@ impl<C: Clock, K: SigningKept, E: Entropy> Desk<'_, C, K, E> {
     /// The rules stand in one item, so that no stage ever sees half of a change.
     async fn set_rules(&self, workspace: &WorkspaceId, text: &str) -> Result<Value, Failed> {
         let document = Document::read(text).map_err(|mistake| Refused::Rules(vec![mistake]))?;
+        self.replace_rules(workspace, document).await
+    }
+
+    /// Whoever changes the rules at the same moment is not overwritten: the
+    /// order is to be given again.
+    async fn block(&self, workspace: &WorkspaceId, values: &[String]) -> Result<Value, Failed> {
+        let rules = self.defined(workspace).await?.rules;
+        let mut document = Document::of(&rules);
+        let is_new = |value: &&String| !rules.homing.blocked.contains(value);
+        document.blocked.values.extend(values.iter().filter(is_new).cloned());
+        if document.blocked.values.len() == rules.homing.blocked.len() {
+            return Ok(json!({ "workspace": workspace, "version": rules.version, "homes_from": null }));
+        }
+        self.replace_rules(workspace, document).await
+    }
+
+    async fn replace_rules(&self, workspace: &WorkspaceId, document: Document) -> Result<Value, Failed> {
         let known = self.defined(workspace).await?.rules;
         let seen = document.version;
         if seen != known.version {
@@ -351,6 +365,40 @@ pub(crate) fn signing_key_id(chance: &impl Entropy) -> String {
 }
 
 /// A fault of the store stays one; all else is for whoever gave the order.
+/// The workspace that is meant, with its rules.
+pub(crate) async fn workspace<C: Clock>(
+    definitions: &Definitions<C>,
+    named: Option<&WorkspaceId>,
+) -> Result<Workspace, Failed> {
+    let id = named_or_only(definitions, named).await?;
+    defined(definitions, &id).await
+}
+
+async fn named_or_only<C: Clock>(
+    definitions: &Definitions<C>,
+    named: Option<&WorkspaceId>,
+) -> Result<WorkspaceId, Failed> {
+    if let Some(named) = named {
+        return Ok(named.clone());
+    }
+    match definitions.workspaces().await?.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => Err(Refused::NoWorkspace.into()),
+        several => {
+            let names: Vec<&str> = several.iter().map(WorkspaceId::as_str).collect();
+            Err(Refused::WhichWorkspace(names.join(", ")).into())
+        }
+    }
+}
+
+async fn defined<C: Clock>(
+    definitions: &Definitions<C>,
+    workspace: &WorkspaceId,
+) -> Result<Workspace, Failed> {
+    let found = definitions.workspace(workspace).await?;
+    Ok(found.ok_or_else(|| Refused::UnknownWorkspace(workspace.clone()))?)
+}
+
 fn refused(error: DefineError) -> Failed {
     match error {
         DefineError::Unavailable(cause) => cause.into(),

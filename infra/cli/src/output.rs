@@ -18,6 +18,11 @@ pub(crate) fn lines(texts: &[String]) {
     }
 }
 
+/// Says how far a long work is, beside its result.
+pub(crate) fn progress(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
 pub(crate) fn error(failed: &Failed) {
     let text = runtime::failure::chain(failed.as_ref());
     let _ = writeln!(std::io::stderr().lock(), "tributary: {text}");

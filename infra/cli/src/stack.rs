@@ -154,6 +154,7 @@ impl Parts {
             clock: self.clock.clone(),
             client: self.client.clone(),
             people_table: self.variable(API, "PEOPLE_TABLE")?,
+            identity_queue: self.variable(API, "IDENTITY_QUEUE_URL")?,
             rejections: self.rejections(API)?,
             definitions: self.definitions(API)?,
             journal: self.journal.clone(),

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::boot::Definitions;
 use crate::clock::LocalClock;
+use crate::identity::census;
 use crate::operate::local::{Folder, status};
 use crate::output::Failed;
 use crate::{cost, dlq, operate, summary};
@@ -27,6 +28,7 @@ pub(crate) struct Tools {
     pub(crate) clock: LocalClock,
     pub(crate) client: aws_sdk_dynamodb::Client,
     pub(crate) people_table: String,
+    pub(crate) identity_queue: String,
     pub(crate) rejections: dynamodb::Rejections<LocalClock>,
     pub(crate) definitions: Definitions,
     pub(crate) journal: Journal,
@@ -38,7 +40,7 @@ pub(crate) struct Tools {
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
     #[error(
-        "there is no tool `{0}`; there are status, summary, clock, journal, trace, sums, operate and dlq"
+        "there is no tool `{0}`; there are status, summary, clock, journal, trace, sums, operate, dlq and census"
     )]
     Unknown(String),
     #[error("the body has to be {{\"advance_seconds\": number}} with a number from 1 on")]
@@ -87,6 +89,7 @@ impl Tools {
             cost::TOOL => self.sums(&request.query_string_parameters).await,
             operate::TOOL => self.operate(request).await,
             dlq::TOOL => self.dead_letters(request).await,
+            census::TOOL => self.census(request).await,
             other => Err(Refusal::Unknown(other.to_owned()).into()),
         }
     }

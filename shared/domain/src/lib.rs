@@ -15,6 +15,7 @@ pub mod rejection;
 pub mod message;
 pub mod identity_request;
 pub mod profile;
+pub mod replay;
 pub mod cursor;
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod item;
 pub mod people;
 pub mod rejections;
 pub mod size;
+pub mod census;
 
 #[cfg(test)]
 mod local;

@@ -1,11 +1,14 @@
 //! The commands about who is who, and their options.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use domain::key::ProfileId;
 
 use super::Who;
 use super::who::Named;
 use crate::arguments::Target;
+use crate::operate::arguments::{Owner, Place};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum IdentityCommand {
@@ -52,6 +55,48 @@ pub(crate) enum IdentityCommand {
         with: ProfileIdArgument,
         #[command(flatten)]
         target: Target,
+    },
+    /// Says who is unusually large, and which identifiers are shared by many,
+    /// as a shop's tablet or a made-up address is.
+    Suspects {
+        /// How many of each.
+        #[arg(long, default_value_t = 10)]
+        top: usize,
+        #[command(flatten)]
+        owner: Owner,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Blocks identifiers by their values: they name nobody from then on.
+    ///
+    /// What they tied before stays: see `take-out`.
+    Block {
+        /// Values, as `suspects` prints them behind their kind.
+        #[arg(required = true)]
+        values: Vec<String>,
+        #[command(flatten)]
+        owner: Owner,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Says who would be whom if all events came again under other rules;
+    /// changes nothing.
+    DryRun {
+        /// The rules, as `rules show` prints them, changed; `-` for the standard input.
+        #[arg(long)]
+        rules: PathBuf,
+        #[command(flatten)]
+        owner: Owner,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Sends the ties on which nothing was decided to the identity stage: once,
+    /// after an upgrade from a version that only recorded them.
+    Adopt {
+        #[command(flatten)]
+        owner: Owner,
+        #[command(flatten)]
+        place: Place,
     },
 }
 

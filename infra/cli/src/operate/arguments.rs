@@ -28,7 +28,7 @@ pub(crate) struct Place {
 
 impl Place {
     /// The options by which another command gets to the same place.
-    pub(super) fn options(&self) -> String {
+    pub(crate) fn options(&self) -> String {
         let Self { stack, region, target, .. } = self;
         let Some(stack) = stack else {
             let data = target.data.display().to_string();
@@ -44,7 +44,7 @@ impl Place {
 pub(crate) struct Owner {
     /// The workspace, where there is more than one.
     #[arg(long, value_parser = WorkspaceId::parse)]
-    workspace: Option<WorkspaceId>,
+    pub(crate) workspace: Option<WorkspaceId>,
 }
 
 #[derive(Debug, Args)]
@@ -302,7 +302,7 @@ impl KeyCommand {
 }
 
 /// A whole file, or the whole standard input.
-fn whole(file: &Path) -> Result<String, Failed> {
+pub(crate) fn whole(file: &Path) -> Result<String, Failed> {
     let read = if file == Path::new("-") {
         std::io::read_to_string(std::io::stdin())
     } else {

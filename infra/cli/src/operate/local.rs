@@ -19,6 +19,8 @@ use super::{Desk, Order, Refused, SigningKept};
 use crate::clock::LocalClock;
 use crate::data::{self, DataError, Keys};
 use crate::dlq::{self, LocalShelf};
+use crate::identity::Asked;
+use crate::identity::census::Ground;
 use crate::output::Failed;
 use crate::tools::Tools;
 
@@ -56,6 +58,20 @@ impl Tools {
         let (clock, chance) = (self.clock.clone(), SystemEntropy);
         let desk = Desk { definitions: &self.definitions, signing: &self.folder, clock, chance };
         desk.carry_out(&order).await
+    }
+
+    pub(crate) async fn census(&self, request: &ApiGatewayV2httpRequest) -> Result<Value, Failed> {
+        self.folder.check_key(request)?;
+        let asked: Asked = order(request)?;
+        let ground = Ground {
+            store: &self.client,
+            people_table: &self.people_table,
+            workspace: super::workspace(&self.definitions, asked.workspace.as_ref()).await?,
+            key: self.key.clone(),
+            identity: self.queues.queue(&self.identity_queue, self.clock.clone())?,
+        };
+        let progress = |read: u64| tracing::debug!("{read} items were read");
+        ground.take(&asked.census, progress).await
     }
 
     pub(crate) async fn dead_letters(&self, request: &ApiGatewayV2httpRequest) -> Result<Value, Failed> {

@@ -30,7 +30,7 @@ pub(super) fn lines(order: &Order, answer: &Value, place: &str) -> Vec<String> {
             or_none(list(answer, "sources").map(source).collect(), "There is no source yet.")
         }
         Order::ShowRules { .. } => answer.get("rules").map(pretty).into_iter().collect(),
-        Order::SetRules { .. } => {
+        Order::SetRules { .. } | Order::Block { .. } => {
             let stands = format!(
                 "Version {} of the rules stands; functions follow it within a minute.",
                 of("version")

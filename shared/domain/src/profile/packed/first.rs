@@ -33,6 +33,7 @@ struct PackedProfile {
     campaign_first: Option<PackedTouch>,
     campaign_last: Option<PackedTouch>,
     seed: Option<[u8; 8]>,
+    #[expect(dead_code, reason = "ties were only recorded then: the next event that brings one sends it")]
     ties: Vec<[u8; 8]>,
     ledger: Vec<(i64, [u8; 8])>,
     spilled_to: Option<i64>,
@@ -83,7 +84,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Profile, Corrupt> {
         },
         sources: packed.sources.iter().map(ToString::to_string).collect(),
         seed: packed.seed.map(u64::from_le_bytes),
-        ties: packed.ties.into_iter().map(u64::from_le_bytes).collect(),
+        ties: BTreeSet::new(),
         ledger: Ledger::from_parts(
             packed.ledger.into_iter().map(entry).collect(),
             packed.spilled_to.map(absolute),
