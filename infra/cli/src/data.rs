@@ -31,6 +31,7 @@ pub(crate) enum DataError {
 const KEYS: &str = "keys.json";
 const URL: &str = "url";
 const CLOCK: &str = "clock";
+const ADOPTED: &str = "adopted";
 
 /// The keys of a folder, if one is kept there.
 pub(crate) fn keys(folder: &Path) -> Result<Option<Keys>, DataError> {
@@ -56,6 +57,16 @@ pub(crate) fn write_url(folder: &Path, url: &str) -> Result<(), DataError> {
 pub(crate) fn url(folder: &Path) -> Result<String, DataError> {
     let file = folder.join(URL);
     fs::read_to_string(&file).map(|url| url.trim().to_owned()).map_err(|cause| DataError::Read(file, cause))
+}
+
+/// Whether the ties of a folder were sent to identity that were recorded
+/// before there was such a stage.
+pub(crate) fn is_adopted(folder: &Path) -> bool {
+    folder.join(ADOPTED).exists()
+}
+
+pub(crate) fn write_adopted(folder: &Path) -> Result<(), DataError> {
+    write(folder, ADOPTED, "")
 }
 
 /// By how many milliseconds the folder's clock was put forward.

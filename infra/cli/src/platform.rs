@@ -53,6 +53,7 @@ pub(crate) async fn run(options: Local) -> Result<(), Failed> {
     };
     parts.check()?;
     let doors = Arc::new(parts.doors()?);
+    doors.adopt().await?;
     let server = Server::start(options.port, clock.clone(), move |request| {
         let doors = Arc::clone(&doors);
         async move { doors.answer(request).await }

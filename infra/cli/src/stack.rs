@@ -253,6 +253,11 @@ fn is_admin(path: &str) -> bool {
 }
 
 impl Doors {
+    /// See [`Tools::adopt`].
+    pub(crate) async fn adopt(&self) -> Result<(), Failed> {
+        self.tools.adopt().await
+    }
+
     pub(crate) async fn answer(&self, request: ApiGatewayV2httpRequest) -> ApiGatewayV2httpResponse {
         let path = request.raw_path.as_deref().unwrap_or_default();
         if path.starts_with(PREFIX) {

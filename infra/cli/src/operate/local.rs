@@ -10,6 +10,7 @@ use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use domain::access::AccessKey;
 use domain::cursor::SigningKeys;
 use local::LocalQueue;
+use ports::definitions::Workspace;
 use profile::signing::{Kept, Unread};
 use runtime::SystemEntropy;
 use serde::de::DeserializeOwned;
@@ -20,7 +21,7 @@ use crate::clock::LocalClock;
 use crate::data::{self, DataError, Keys};
 use crate::dlq::{self, LocalShelf};
 use crate::identity::Asked;
-use crate::identity::census::Ground;
+use crate::identity::census::{Census, Ground};
 use crate::output::Failed;
 use crate::tools::Tools;
 
@@ -62,16 +63,32 @@ impl Tools {
 
     pub(crate) async fn census(&self, request: &ApiGatewayV2httpRequest) -> Result<Value, Failed> {
         self.folder.check_key(request)?;
-        let asked: Asked = order(request)?;
+        let Asked { workspace, census } = order(request)?;
+        self.take(super::workspace(&self.definitions, workspace.as_ref()).await?, &census).await
+    }
+
+    /// Sends ties to identity that a version recorded which had no such stage:
+    /// once a folder, and again if that was broken off.
+    pub(crate) async fn adopt(&self) -> Result<(), Failed> {
+        if data::is_adopted(&self.folder.0) {
+            return Ok(());
+        }
+        for id in self.definitions.workspaces().await? {
+            let workspace = super::workspace(&self.definitions, Some(&id)).await?;
+            self.take(workspace, &Census::Adopt).await?;
+        }
+        Ok(data::write_adopted(&self.folder.0)?)
+    }
+
+    async fn take(&self, workspace: Workspace, census: &Census) -> Result<Value, Failed> {
         let ground = Ground {
             store: &self.client,
             people_table: &self.people_table,
-            workspace: super::workspace(&self.definitions, asked.workspace.as_ref()).await?,
+            workspace,
             key: self.key.clone(),
             identity: self.queues.queue(&self.identity_queue, self.clock.clone())?,
         };
-        let progress = |read: u64| tracing::debug!("{read} items were read");
-        ground.take(&asked.census, progress).await
+        ground.take(census, |read| tracing::info!("{read} items were read")).await
     }
 
     pub(crate) async fn dead_letters(&self, request: &ApiGatewayV2httpRequest) -> Result<Value, Failed> {

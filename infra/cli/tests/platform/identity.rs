@@ -1,5 +1,6 @@
 //! Two profiles of one person become one, and two again, as a caller sees it.
 
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -49,8 +50,16 @@ impl World {
 
     /// What a `tributary identity` command prints, when all that it ordered is done.
     fn identity(&self, words: &[&str]) -> Result<String, String> {
+        self.run("identity", words)
+    }
+
+    fn rules(&self) -> Value {
+        serde_json::from_str(&self.run("rules", &["show"]).unwrap()).unwrap()
+    }
+
+    fn run(&self, command: &str, words: &[&str]) -> Result<String, String> {
         let output = Command::new(PROGRAM)
-            .arg("identity")
+            .arg(command)
             .args(words)
             .arg("--data")
             .arg(self.folder.path().join("data"))
@@ -208,4 +217,87 @@ anonymous_id a-1
         let said = world.identity(&words).unwrap_err();
         assert!(said.contains(told), "{words:?}: {said}");
     }
+}
+
+#[test]
+fn other_rules_are_tried_suspects_found_and_blocked_before_anything_changes() {
+    let world = World::new();
+    for user in ["u-1", "u-2", "u-3"] {
+        world.say("/v1/identify", &json!({ "userId": user, "traits": { "plan": "free" } }));
+    }
+    let tablet =
+        |user: &str| json!({ "userId": user, "context": { "device": { "id": "tablet" } }, "event": "Seen" });
+    for user in ["u-1", "u-2", "u-3"] {
+        world.say("/v1/track", &tablet(user));
+    }
+    let suspects = world.identity(&["suspects"]).unwrap();
+    assert!(suspects.contains("  device_id tablet: 3 people, 2 ties refused\n"), "{suspects}");
+    assert!(suspects.contains("     tributary identity block 'tablet' --data "), "{suspects}");
+
+    let before = world.person("user_id", "u-1");
+    let rules = world.rules();
+    let file = world.folder.path().join("rules.json");
+    let dry_run = |rules: &Value| {
+        std::fs::write(&file, rules.to_string()).unwrap();
+        world.identity(&["dry-run", "--json", "--rules", file.to_str().unwrap()])
+    };
+    let found = |rules: &Value| serde_json::from_str::<Value>(&dry_run(rules).unwrap()).unwrap();
+    let same = found(&rules);
+    assert_eq!((&same["events"], &same["people"]), (&json!(6), &json!({ "now": 3, "then": 3 })), "{same}");
+    assert_eq!(
+        (&same["joined"], &same["split"], &same["refused"]["limit"]),
+        (&json!(0), &json!(0), &json!(2))
+    );
+    let mut three_users = rules.clone();
+    three_users["kinds"][0]["limit"] = json!(3);
+    let joined = found(&three_users);
+    assert_eq!(
+        (&joined["people"]["then"], &joined["joined"], &joined["merges"]),
+        (&json!(1), &json!(1), &json!(2))
+    );
+    assert_eq!(joined["examples"]["joined"][0]["people"], 3, "{joined}");
+    let mut blocking = three_users;
+    blocking["blocked"]["values"] = json!(["tablet"]);
+    let blocked = found(&blocking);
+    assert_eq!(
+        (&blocked["people"]["then"], &blocked["blocked"]["device_id"]),
+        (&json!(3), &json!(3)),
+        "{blocked}"
+    );
+    let mut wrong = rules.clone();
+    wrong["kinds"][0]["limit"] = json!(0);
+    assert!(dry_run(&wrong).unwrap_err().contains("`kinds[0].limit` is 1 to 64"));
+    assert_eq!(world.person("user_id", "u-1"), before, "nothing was written");
+    assert_eq!(world.rules(), rules);
+
+    let told = world.identity(&["block", "tablet", "kiosk"]).unwrap();
+    assert!(told.contains("Version 2 of the rules stands") && told.contains("from 20"), "{told}");
+    let values = world.rules()["blocked"]["values"].as_array().unwrap().clone();
+    assert!(values.ends_with(&[json!("tablet"), json!("kiosk")]), "{values:?}");
+    assert!(world.identity(&["block", "tablet"]).unwrap().contains("Version 2 of the rules stands"));
+    assert_eq!(world.rules()["version"], 2, "what is blocked is not blocked again");
+}
+
+/// The folder of a platform that had no identity stage: it recorded a tie, and
+/// nobody acted on it.
+#[test]
+fn two_who_were_tied_before_there_was_an_identity_stage_become_one_when_it_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events/identity/folder-before-identity");
+    for file in std::fs::read_dir(kept).unwrap().map(Result::unwrap) {
+        std::fs::copy(file.path(), data.join(file.file_name())).unwrap();
+    }
+    let world = World { platform: Platform::start(&data, "warn"), folder };
+    world.platform.settle();
+    let (id, events) = world.person("user_id", "u-1");
+    assert_eq!(events, ["visit", "login", "tie"]);
+    assert_eq!(world.person("anonymous_id", "a-1"), (id.clone(), events.clone()));
+    assert_eq!(world.lineage(&id)["merges"][0]["because"]["message_id"], "tie");
+    // What was folded by that version is known to this one.
+    world.say("/v1/track", &order("login", 2, 20, &json!({ "userId": "u-1" })));
+    assert_eq!(world.person("user_id", "u-1").1, events);
+    let again = world.identity(&["adopt"]).unwrap();
+    assert!(again.contains("0 of 1 ties wait for the identity stage now"), "{again}");
 }
