@@ -151,3 +151,6 @@ fn said(order: &str, what: &str, who: &Who) {
 fn text<'a>(of: &'a Value, name: &'static str) -> Result<&'a str, Unsaid> {
     of.get(name).and_then(Value::as_str).ok_or(Unsaid::Missing(name))
 }
+
+#[cfg(test)]
+mod tests;
