@@ -8,6 +8,7 @@ use domain::identifier::Identifier;
 use domain::profile::counters::Money;
 use domain::profile::outbox::Tie;
 use domain::profile::{Profile, lineage, page};
+use domain::rejection::Reason;
 use domain::workspace::{SourceId, WorkspaceId};
 use ports::{Clock as _, Rejections as _};
 use serde_json::{Value, json};
@@ -15,6 +16,15 @@ use serde_json::{Value, json};
 use crate::boot;
 use crate::clock::LocalClock;
 use crate::output::Failed;
+
+/// Reasons for which something was left out of an event, or did not follow from it.
+const EVENT_STANDS: [Reason; 5] = [
+    Reason::IdentifierBlocked,
+    Reason::IdentifierLimit,
+    Reason::InvalidIdentifier,
+    Reason::TraitsOverflow,
+    Reason::MergeRefused,
+];
 
 #[derive(Debug, Default)]
 struct Counted {
@@ -69,13 +79,7 @@ async fn refused(rejections: &dynamodb::Rejections<LocalClock>, clock: &LocalClo
     let mut refused = 0;
     for (source, _) in boot::SOURCES {
         let counts = rejections.counts(&workspace, &SourceId::parse(source)?, clock.now()).await?;
-        // Those events stand.
-        let ours = |reason: &str| {
-            !matches!(
-                reason,
-                "identifier_blocked" | "identifier_limit" | "invalid_identifier" | "traits_overflow"
-            )
-        };
+        let ours = |reason: &str| !EVENT_STANDS.iter().any(|stands| stands.name() == reason);
         refused += counts.iter().filter(|(reason, _)| ours(reason)).map(|(_, count)| count).sum::<u64>();
     }
     Ok(refused)

@@ -37,7 +37,7 @@ const EXAMPLES_MAX: usize = 10;
 /// Identifiers of people who are shown as large: twice the most of one kind by default.
 const LARGE: usize = 10;
 /// People who share an identifier, from which on it is shown.
-const SHARED: usize = 2;
+const SHARED: usize = 3;
 
 /// What an operator asks of everybody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

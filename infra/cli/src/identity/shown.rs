@@ -66,6 +66,8 @@ fn dry_run(answer: &Value) -> Vec<String> {
             lines.push(format!("  profile {} {what} {}", text(one, "profile"), number(one, "/people")));
         }
     }
+    let order = "Limits depend on the order in which events come: here, that in which they happened.";
+    lines.push(order.to_owned());
     let notes = [
         ("/nobodys", "events would name nobody"),
         ("/events_not_kept", "events are in ledgers and on no page any more: they are not in this"),

@@ -133,8 +133,14 @@ impl World {
             serde_json::from_value(listed.json()["counts"].clone()).unwrap();
         // Those events stand.
         counts.retain(|reason, _| {
-            !["invalid_identifier", "identifier_blocked", "identifier_limit", "traits_overflow"]
-                .contains(&reason.as_str())
+            ![
+                "invalid_identifier",
+                "identifier_blocked",
+                "identifier_limit",
+                "traits_overflow",
+                "merge_refused",
+            ]
+            .contains(&reason.as_str())
         });
         assert_eq!(counts, self.rejected, "rejections by reason");
         let status = self.platform.ask(&Request::get("/_local/status")).json();
