@@ -77,19 +77,18 @@ where
         part: &Part,
         order: &Order,
     ) -> Result<Outcome, Failure> {
-        let mut work: Option<(BTreeSet<ProfileId>, Work)> = None;
+        let mut work: Option<(Before, Work)> = None;
         for _ in 0..ATTEMPTS_MAX {
             let Some(before) = self.before(workspace, part).await? else { return Ok(Outcome::Nothing) };
-            // Work goes on only while the same profiles leave.
-            let going_on = work.take().filter(|(leaving, _)| *leaving == before.leaving);
-            let (_, mut going_on) = going_on.unwrap_or_else(|| (before.leaving.clone(), self.start()));
+            let going_on = work.take().filter(|(last, _)| before.goes_on_from(last));
+            let mut going_on = going_on.map_or_else(|| self.start(), |(_, going_on)| going_on);
             self.read_on(workspace, &before, &mut going_on).await?;
             match self.switch(workspace, &before, &going_on, order).await? {
                 Some(record) => {
                     self.clean(workspace, &before, going_on.rebuild.epoch()).await;
                     return Ok(Outcome::TakenApart(record));
                 }
-                None => work = Some((before.leaving, going_on)),
+                None => work = Some((before, going_on)),
             }
         }
         Err(Failure::retry(Contended))
@@ -442,6 +441,14 @@ where
 }
 
 impl Before {
+    /// Whether what was folded for an earlier reading holds for this one: the
+    /// same profiles leave, and nobody else has left meanwhile, or it would be
+    /// folded into who stays what is not theirs any more.
+    fn goes_on_from(&self, last: &Self) -> bool {
+        let collections = |of: &Self| -> BTreeSet<_> { of.root.2.collections(of.root.0).collect() };
+        self.leaving == last.leaving && collections(self).is_superset(&collections(last))
+    }
+
     fn id(&self, side: Side) -> ProfileId {
         match side {
             Side::Stays => self.root.0,
