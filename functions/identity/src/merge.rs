@@ -38,7 +38,8 @@ pub enum Outcome {
     TakenApart(TakenApart),
     /// Two that were taken apart may be made one again.
     Allowed,
-    /// There was nothing to take apart, or nothing in the way.
+    /// There was nothing to take apart or nothing in the way, or the order was
+    /// carried out before.
     Nothing,
 }
 
@@ -106,7 +107,7 @@ where
                 Ok(outcome)
             }
             Work::Allow { profiles, order } => {
-                let outcome = self.allow(&workspace.id, *profiles).await?;
+                let outcome = self.allow(&workspace.id, *profiles, order).await?;
                 audit(&workspace.id, order, &outcome);
                 Ok(outcome)
             }

@@ -2,6 +2,8 @@
 
 mod unmerge;
 
+use std::sync::atomic::AtomicU32;
+
 use domain::event::{ClientTime, Event, EventKind};
 use domain::identifier::Identifier;
 use domain::identity_request::{IdentityRequest, Work};
@@ -28,6 +30,8 @@ struct World {
     definitions: MemoryDefinitions,
     rejections: MemoryRejections,
     stage: Stage<Faulty<MemoryPeople>, MemoryDefinitions, MemoryRejections, TestClock, SeededEntropy>,
+    /// Orders that were given.
+    orders: AtomicU32,
 }
 
 impl World {
@@ -57,7 +61,7 @@ impl World {
             entropy: SeededEntropy::seeded(1),
             key: key(),
         };
-        let world = Self { people, definitions, rejections, stage };
+        let world = Self { people, definitions, rejections, stage, orders: AtomicU32::new(0) };
         world.rules(Rules::default());
         world
     }

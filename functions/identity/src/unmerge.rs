@@ -36,12 +36,17 @@ const NAMED_MAX: usize = 100;
 #[error("other writers came between in {ATTEMPTS_MAX} attempts")]
 struct Contended;
 
+/// A profile on a way, as it was read.
+type Step = (ProfileId, StoredProfile, Profile);
+
 /// The person as read, and who of it leaves.
 struct Before {
-    root: (ProfileId, StoredProfile, Profile),
+    root: Step,
     /// The way from the part that leaves to the root, both left out.
-    between: Vec<(ProfileId, StoredProfile, Profile)>,
+    between: Vec<Step>,
     leaves: ProfileId,
+    /// Where a copy of an order would find that it was carried out.
+    first: ProfileId,
     /// The leaving profile's item, if it has one.
     left: Option<(StoredProfile, Profile)>,
     /// All profiles that leave.
@@ -80,6 +85,9 @@ where
         let mut work: Option<(Before, Work)> = None;
         for _ in 0..ATTEMPTS_MAX {
             let Some(before) = self.before(workspace, part).await? else { return Ok(Outcome::Nothing) };
+            if self.was_carried_out(workspace, [before.first], order).await? {
+                return Ok(Outcome::Nothing);
+            }
             let going_on = work.take().filter(|(last, _)| before.goes_on_from(last));
             let mut going_on = going_on.map_or_else(|| self.start(), |(_, going_on)| going_on);
             self.read_on(workspace, &before, &mut going_on).await?;
@@ -96,13 +104,22 @@ where
 
     /// Lets two people that were taken apart be made one again, and forgets that
     /// their tie was recorded, so that the next event that ties them counts.
-    pub async fn allow(&self, workspace: &WorkspaceId, profiles: [ProfileId; 2]) -> Result<Outcome, Failure> {
+    pub async fn allow(
+        &self,
+        workspace: &WorkspaceId,
+        profiles: [ProfileId; 2],
+        order: &Order,
+    ) -> Result<Outcome, Failure> {
         for _ in 0..ATTEMPTS_MAX {
-            let mut roots = Vec::new();
+            let (mut roots, mut passed) = (Vec::new(), Vec::new());
             for id in profiles {
                 let mut way = self.way(workspace, id).await?;
+                passed.extend(way.iter().map(|(id, ..)| *id));
                 let Some(root) = way.pop() else { return Ok(Outcome::Nothing) };
                 roots.push(root);
+            }
+            if self.was_carried_out(workspace, passed, order).await? {
+                return Ok(Outcome::Nothing);
             }
             let groups: Vec<BTreeSet<ProfileId>> = roots
                 .iter()
@@ -117,14 +134,8 @@ where
                     next.ties.clear();
                     let (id, seen) = (*id, Some(stored.version));
                     let next = self.stored(seen, &next);
-                    saves.push(Save {
-                        id,
-                        seen,
-                        next,
-                        claims: Vec::new(),
-                        with: Vec::new(),
-                        checks: Vec::new(),
-                    });
+                    let with = vec![lineage::carried_out(&order.id, self.clock.now())];
+                    saves.push(Save { id, seen, next, claims: Vec::new(), with, checks: Vec::new() });
                 }
             }
             if saves.is_empty() {
@@ -137,6 +148,26 @@ where
             }
         }
         Err(Failure::retry(Contended))
+    }
+
+    /// Whether this is a copy of an order that was carried out: what came of it
+    /// may have been changed since, and is not to be brought back. Asked once
+    /// the profiles are read, so that whoever does it meanwhile is a conflict.
+    async fn was_carried_out(
+        &self,
+        workspace: &WorkspaceId,
+        with: impl IntoIterator<Item = ProfileId>,
+        order: &Order,
+    ) -> Result<bool, Failure> {
+        let from = lineage::carried_out(&order.id, self.clock.now()).key;
+        let to = ItemKey(format!("{}\0", from.0));
+        for id in with {
+            let found = self.people.items(workspace, id, &from, &to).await.map_err(Failure::retry)?;
+            if !found.items.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn start(&self) -> Work {
@@ -181,7 +212,7 @@ where
                 let (leaves, stored, left) = way.remove(0);
                 let leaving = left.family.absorbed.keys().copied().chain([*id]).collect();
                 let left = Some((stored, left));
-                Ok(Some(Before { root, between: way, leaves, left, leaving, rows, cut: None }))
+                Ok(Some(Before { root, between: way, leaves, first, left, leaving, rows, cut: None }))
             }
             Part::Identifier(identifier) => {
                 let held = root.2.identifiers.get(identifier).filter(|_| root.2.identifiers.len() > 1);
@@ -190,17 +221,14 @@ where
                 let leaves = self.key.profile(key, held.generation.saturating_add(1));
                 let cut = Some(identifier.clone());
                 let leaving = BTreeSet::from([leaves]);
-                Ok(Some(Before { root, between: Vec::new(), leaves, left: None, leaving, rows, cut }))
+                let between = Vec::new();
+                Ok(Some(Before { root, between, leaves, first, left: None, leaving, rows, cut }))
             }
         }
     }
 
     /// A profile, and those on its way to the one that took them all in.
-    async fn way(
-        &self,
-        workspace: &WorkspaceId,
-        first: ProfileId,
-    ) -> Result<Vec<(ProfileId, StoredProfile, Profile)>, Failure> {
+    async fn way(&self, workspace: &WorkspaceId, first: ProfileId) -> Result<Vec<Step>, Failure> {
         let mut way = Vec::new();
         let mut next = Some(first);
         while let Some(id) = next.filter(|_| way.len() <= HOPS_MAX) {
@@ -328,7 +356,7 @@ where
         };
         let mut saves = Vec::new();
         for (side, profile) in &built {
-            saves.push(self.save_side(workspace, before, *side, profile, &record));
+            saves.push(self.save_side(workspace, before, *side, profile, (&record, order)));
         }
         for (id, stored, profile) in &before.between {
             let mut absorbed = profile.family.absorbed.clone();
@@ -358,7 +386,7 @@ where
         before: &Before,
         side: Side,
         profile: &Profile,
-        record: &TakenApart,
+        (record, order): (&TakenApart, &Order),
     ) -> Save {
         let seen = match side {
             Side::Stays => Some(before.root.1.version),
@@ -371,7 +399,10 @@ where
             let row = IdentityRow { owner: Owner::Profile(before.leaves), generation };
             claims.push(Claim { key: self.key.identifier(workspace, cut), seen, row });
         }
-        let with = vec![lineage::taken_apart(record)];
+        let mut with = vec![lineage::taken_apart(record)];
+        if side == Side::Leaves {
+            with.push(lineage::carried_out(&order.id, record.at));
+        }
         Save { id: before.id(side), seen, next: self.stored(seen, profile), claims, with, checks: Vec::new() }
     }
 

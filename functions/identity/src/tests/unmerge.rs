@@ -1,6 +1,7 @@
 //! The way back, over people that the profile stage folded.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use domain::event::ClientTime;
 use domain::profile::page;
@@ -9,8 +10,8 @@ use domain::profile::rebuild::seed;
 use super::*;
 use domain::identity_request::{Order, Part};
 
-fn order() -> Order {
-    Order { id: "1".to_owned(), by: "ak_shop_1".to_owned(), why: "two customers".to_owned() }
+fn order(number: u32) -> Order {
+    Order { id: format!("order-{number}"), by: "ak_shop_1".to_owned(), why: "two customers".to_owned() }
 }
 
 impl World {
@@ -42,8 +43,15 @@ impl World {
         id
     }
 
+    /// Carries out an order that was not given before.
     async fn take_out(&self, part: Part) -> Outcome {
-        self.stage.take_out(&workspace(), &part, &order()).await.unwrap()
+        let number = self.orders.fetch_add(1, Ordering::SeqCst);
+        self.stage.take_out(&workspace(), &part, &order(number)).await.unwrap()
+    }
+
+    async fn allow(&self, profiles: [ProfileId; 2]) -> Outcome {
+        let number = self.orders.fetch_add(1, Ordering::SeqCst);
+        self.stage.allow(&workspace(), profiles, &order(number)).await.unwrap()
     }
 
     /// The names of all events that a person's ledger, pages included, proves.
@@ -154,9 +162,9 @@ async fn what_was_taken_out_stays_out_until_it_is_allowed() {
     is_fold_of(&world.profile(b), &[said("m-2", 2, &["card:2"])]);
     assert_eq!(world.tie("card:1", "card:2").await.unwrap(), Outcome::Refused(Refusal::Apart));
     assert_eq!(world.take_out(Part::Absorbed(b)).await, Outcome::Nothing, "it is out already");
-    assert_eq!(world.stage.allow(&workspace(), [b, a]).await.unwrap(), Outcome::Allowed);
+    assert_eq!(world.allow([b, a]).await, Outcome::Allowed);
     merged(world.tie("card:1", "card:2").await);
-    assert_eq!(world.stage.allow(&workspace(), [b, a]).await.unwrap(), Outcome::Nothing);
+    assert_eq!(world.allow([b, a]).await, Outcome::Nothing);
 }
 
 #[tokio::test]
@@ -260,4 +268,38 @@ async fn whoever_comes_between_is_added_before_the_switch() {
     let expected = ["m-2", "between-0", "between-1", "between-2"].map(String::from);
     assert_eq!(hot.proven(b), expected.into());
     assert_eq!(hot.proven(a), ["m-1".to_owned()].into());
+}
+
+/// The queue delivers at least once: what an order did may be changed by the
+/// time at which a copy of it comes, and the copy must not bring it back.
+#[tokio::test]
+async fn a_copy_of_an_order_that_was_carried_out_changes_nothing() {
+    let world = World::new();
+    let (a, b) = (world.nobody_yet(&["card:1", "card:3"]), world.nobody_yet(&["card:2"]));
+    world.add(a, "m-1", 1, &["card:1"]);
+    world.add(b, "m-2", 2, &["card:2"]);
+    merged(world.tie("card:1", "card:2").await);
+    let stage = &world.stage;
+    let out = async || stage.take_out(&workspace(), &Part::Absorbed(b), &order(100)).await.unwrap();
+    let allowed = async || stage.allow(&workspace(), [a, b], &order(101)).await.unwrap();
+    assert!(matches!(out().await, Outcome::TakenApart(_)));
+    assert_eq!(allowed().await, Outcome::Allowed);
+    merged(world.tie("card:1", "card:2").await);
+    let tables = world.people.tables();
+    assert_eq!(out().await, Outcome::Nothing);
+    assert_eq!(world.people.tables(), tables, "they were made one again since");
+    assert!(matches!(world.take_out(Part::Absorbed(b)).await, Outcome::TakenApart(_)), "another order");
+    let tables = world.people.tables();
+    assert_eq!(allowed().await, Outcome::Nothing);
+    assert_eq!(world.people.tables(), tables, "they were taken apart again since");
+    let cut = Part::Identifier(id("card:3"));
+    let cut_off = async || stage.take_out(&workspace(), &cut, &order(102)).await.unwrap();
+    let Outcome::TakenApart(record) = cut_off().await else { panic!("not done") };
+    let c = world.nobody_yet(&["card:4"]);
+    world.add(c, "m-4", 3, &["card:4"]);
+    world.add(record.leaves, "m-3", 4, &["card:3"]);
+    merged(world.tie("card:3", "card:4").await);
+    let tables = world.people.tables();
+    assert_eq!(cut_off().await, Outcome::Nothing);
+    assert_eq!(world.people.tables(), tables, "it was tied to another since");
 }

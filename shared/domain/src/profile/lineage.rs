@@ -93,6 +93,12 @@ pub fn taken_apart_range() -> (ItemKey, ItemKey) {
     (ItemKey("apart#".to_owned()), ItemKey("apart#~".to_owned()))
 }
 
+/// The item that says of an operator's order that it was carried out: a copy of
+/// the order that comes later must not be carried out again.
+pub fn carried_out(order: &str, at: Timestamp) -> Item {
+    Item { key: ItemKey(format!("order#{order}")), body: packed::encode(&at) }
+}
+
 /// The item of a refusal; a later refusal of the same tie takes its place.
 pub fn refused(tie: &Tie, refusal: &Refusal, at: Timestamp) -> Item {
     let refused =
