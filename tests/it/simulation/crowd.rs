@@ -80,15 +80,48 @@ struct Names {
     card: Option<String>,
 }
 
-/// One call of a small crowd, in which some events tie people's names
-/// together; one in fifteen is refused.
-pub(crate) fn said(chance: &SeededEntropy, number: usize) -> Said {
-    if draw(chance, 15) == 0 { refused(chance, number) } else { good(chance, number) }
+/// Who is in a crowd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Crowd {
+    /// Three people, in which some events tie a person's names together.
+    #[default]
+    Shop,
+    /// So many names, of which any may be tied to any other.
+    Names,
 }
 
-/// An event of the crowd that is not refused.
+/// How a crowd's names are tied together.
+enum Graph {
+    Shop,
+    /// Two names at most: the people of the end are few or many.
+    Sparse(u64),
+    /// Each name to the next.
+    Chain(u64),
+    /// Each name to the first.
+    Star(u64),
+    /// As many names as an event has room for.
+    Dense(u64),
+}
+
+/// All that a crowd says; one call in fifteen is refused.
+pub(crate) fn all_said(crowd: Crowd, chance: &SeededEntropy) -> Vec<Said> {
+    let count = 60 + usize::try_from(draw(chance, 120)).unwrap();
+    let graph = Graph::drawn(crowd, chance);
+    (0..count).map(|number| said_in(&graph, chance, number)).collect()
+}
+
+/// One call of the shop's crowd.
+pub(crate) fn said(chance: &SeededEntropy, number: usize) -> Said {
+    said_in(&Graph::Shop, chance, number)
+}
+
+fn said_in(graph: &Graph, chance: &SeededEntropy, number: usize) -> Said {
+    if draw(chance, 15) == 0 { refused(chance, number) } else { good(chance, number, graph) }
+}
+
+/// An event of the shop that is not refused.
 pub(crate) fn event(chance: &SeededEntropy, number: usize) -> Event {
-    good(chance, number).meant.unwrap()
+    good(chance, number, &Graph::Shop).meant.unwrap()
 }
 
 /// How an event is named to its SDK.
@@ -112,10 +145,10 @@ fn source(chance: &SeededEntropy) -> &'static str {
     SOURCES[usize::from(draw(chance, 3) == 0)]
 }
 
-fn good(chance: &SeededEntropy, number: usize) -> Said {
+fn good(chance: &SeededEntropy, number: usize, graph: &Graph) -> Said {
     let (kind, payload) = payload(chance);
     let mut json = object(payload);
-    let names = names(chance, kind);
+    let names = graph.names(chance, kind);
     let email_is_trait = kind == EventKind::Identify;
     names.write(&mut json, email_is_trait);
     json.insert("type".to_owned(), kind.name().into());
@@ -165,7 +198,55 @@ fn names(chance: &SeededEntropy, kind: EventKind) -> Names {
     }
 }
 
+impl Graph {
+    fn drawn(crowd: Crowd, chance: &SeededEntropy) -> Self {
+        if crowd == Crowd::Shop {
+            return Self::Shop;
+        }
+        let shape =
+            [Self::Sparse, Self::Chain, Self::Star, Self::Dense][usize::try_from(draw(chance, 4)).unwrap()];
+        shape(8 + draw(chance, 25))
+    }
+
+    fn names(&self, chance: &SeededEntropy, kind: EventKind) -> Names {
+        let mut numbers = match self {
+            Self::Shop => return names(chance, kind),
+            Self::Sparse(count) => vec![draw(chance, *count), draw(chance, *count)],
+            Self::Chain(count) => {
+                let first = draw(chance, *count);
+                vec![first, first + 1]
+            }
+            Self::Star(count) => vec![0, draw(chance, *count)],
+            Self::Dense(count) => (0..4).map(|_| draw(chance, *count)).collect(),
+        };
+        // Each name is said alone, too.
+        if draw(chance, 3) == 0 {
+            numbers.remove(0);
+            numbers.truncate(1);
+        }
+        let names = Names::numbered(&numbers);
+        if kind == EventKind::Alias && names.user.is_some() {
+            return Names { previous: names.anonymous, anonymous: None, ..names };
+        }
+        names
+    }
+}
+
 impl Names {
+    /// Names of four kinds, by their numbers.
+    fn numbered(numbers: &[u64]) -> Self {
+        let mut names = Self::default();
+        for number in numbers {
+            match number % 4 {
+                0 => names.user = Some(format!("u{number}")),
+                1 => names.anonymous = Some(format!("a{number}")),
+                2 => names.email = Some(format!(" P{number}@Example.com")),
+                _ => names.card = Some(format!("c{number}")),
+            }
+        }
+        names
+    }
+
     fn write(&self, json: &mut Map<String, Value>, email_is_trait: bool) {
         let plain =
             [("userId", &self.user), ("anonymousId", &self.anonymous), ("previousId", &self.previous)];

@@ -3,6 +3,7 @@
 use ingest::conduct::Answered;
 use profile::conduct::{Dedup, Order, Verdicts};
 
+use super::crowd::Crowd;
 use super::shortest;
 
 /// A mutant must be caught within this many seeds, or the simulation proves little.
@@ -13,7 +14,7 @@ const PATIENCE: usize = 20_000;
 
 /// Prints the seed that catches the mutant, and a short run that does.
 fn check<X: profile::Conduct, Y: ingest::Conduct>(mutant: &str) {
-    let caught = (0..SEEDS_MAX).find_map(|seed| shortest::failure::<X, Y>(seed, PATIENCE));
+    let caught = (0..SEEDS_MAX).find_map(|seed| shortest::failure::<X, Y>((Crowd::Shop, seed), PATIENCE));
     let Some(failed) = caught else { panic!("{mutant}: not caught in {SEEDS_MAX} seeds") };
     let why: String = failed.why.chars().take(110).collect();
     println!("mutant `{mutant}` caught at SEED={}: {why}", failed.seed);
@@ -48,7 +49,8 @@ mutant!(an_answer_before_the_queue_accepted_is_caught, AnsweredFirst in ingest, 
 
 #[test]
 fn the_shortest_run_of_a_failure_is_one_to_read() {
-    let caught = (0..SEEDS_MAX).find_map(|seed| shortest::failure::<NoDedup, ingest::Proper>(seed, PATIENCE));
+    let caught = (0..SEEDS_MAX)
+        .find_map(|seed| shortest::failure::<NoDedup, ingest::Proper>((Crowd::Shop, seed), PATIENCE));
     let failed = caught.unwrap();
     assert!(failed.sent == 1 && failed.faults <= 1, "{failed}");
     assert!(failed.to_string().contains("SEED=") && failed.to_string().lines().count() < 20, "{failed}");

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use super::crowd::Crowd;
 use super::world::{self, Plan, World};
 
 /// Steps that looking for a shorter run may take: about half a minute.
@@ -28,8 +29,11 @@ pub(crate) struct Failed {
 }
 
 /// Runs a seed; if it fails, gives back the shortest run that was found to fail.
-pub(crate) fn failure<X: profile::Conduct, Y: ingest::Conduct>(seed: u64, patience: usize) -> Option<Failed> {
-    let first = attempt::<X, Y>(&Plan { seed, ..Plan::default() })?;
+pub(crate) fn failure<X: profile::Conduct, Y: ingest::Conduct>(
+    (crowd, seed): (Crowd, u64),
+    patience: usize,
+) -> Option<Failed> {
+    let first = attempt::<X, Y>(&Plan { crowd, seed, ..Plan::default() })?;
     let mut search = Search { best: first, patience, attempt: attempt::<X, Y> };
     let why = search.best.why.clone();
     search.run();

@@ -27,7 +27,7 @@ use testkit::{
 };
 
 use super::chance::Chance;
-use super::crowd::{Said, defined, definitions, draw, key, message_id, said, start};
+use super::crowd::{Said, all_said, defined, definitions, draw, key, message_id, start};
 use super::oracle;
 use senders::Post;
 use tale::Tale;
@@ -173,10 +173,9 @@ impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
             people: merger.clone(),
         };
         let crowd = SeededEntropy::seeded(seed ^ 0xc0de);
-        let count = 60 + usize::try_from(draw(&crowd, 120)).unwrap();
-        let said: Vec<Said> = (0..count).map(|number| said(&crowd, number)).collect();
+        let said = all_said(plan.crowd, &crowd);
         let is_sent = |number: &usize| !plan.without.contains(number);
-        let late: Vec<usize> = (0..count).filter(|_| draw(&crowd, 6) == 0).collect();
+        let late: Vec<usize> = (0..said.len()).filter(|_| draw(&crowd, 6) == 0).collect();
         let late = late.into_iter().filter(is_sent).collect();
         let rules = Rules { limits: Vec::new(), limit_default: 1_000, ..Rules::default() };
         let mut world = Self {
@@ -197,7 +196,7 @@ impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
             identity: Arc::new(identity),
             merge_letters: merger.sharing(dead_letters),
             doors: Vec::new(),
-            waiting: (0..count).filter(is_sent).collect(),
+            waiting: (0..said.len()).filter(is_sent).collect(),
             said,
             late,
             is_month_later: false,

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use testkit::Fault;
 
 use crate::simulation::chance::Chance;
+use crate::simulation::crowd::Crowd;
 
 /// Which function calls, and what.
 pub(crate) type Call = (&'static str, &'static str);
@@ -18,6 +19,7 @@ const FAULTS: u64 = 60;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
+    pub(crate) crowd: Crowd,
     /// What is not sent.
     pub(crate) without: BTreeSet<usize>,
     pub(crate) steps: Option<Vec<u64>>,
