@@ -3,6 +3,9 @@
 
 mod orders;
 mod at_once;
+mod reference;
+mod limits;
+mod workers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
