@@ -297,7 +297,7 @@ impl Names {
     }
 }
 
-fn payload(chance: &SeededEntropy) -> (EventKind, Value) {
+pub(crate) fn payload(chance: &SeededEntropy) -> (EventKind, Value) {
     match draw(chance, 6) {
         0 => (
             EventKind::Identify,

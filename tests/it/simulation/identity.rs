@@ -6,6 +6,8 @@ mod at_once;
 mod reference;
 mod limits;
 mod workers;
+mod apart;
+mod rules_09_to_17;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -85,6 +87,11 @@ pub(super) fn request(a: (&str, &str), b: (&str, &str)) -> String {
 pub(super) fn take_out(part: Part, number: u64) -> String {
     let order = Order { id: format!("order-{number}"), by: "ak_1".to_owned(), why: "two people".to_owned() };
     IdentityRequest { workspace: workspace(), work: Work::TakeOut { part, order } }.pack()
+}
+
+pub(super) fn allow(profiles: [ProfileId; 2], number: u64) -> String {
+    let order = Order { id: format!("order-{number}"), by: "ak_1".to_owned(), why: String::new() };
+    IdentityRequest { workspace: workspace(), work: Work::Allow { profiles, order } }.pack()
 }
 
 /// People who are each named by one event, the first seen first.

@@ -47,7 +47,7 @@ impl Union {
 }
 
 /// The part of a profile that is a fold of events, up to its id.
-fn told(profile: &Profile) -> impl PartialEq + std::fmt::Debug + use<> {
+pub(crate) fn told(profile: &Profile) -> impl PartialEq + std::fmt::Debug + use<> {
     // Which event brought an identifier depends on the order of arrival, and so
     // does which profile took in which.
     let unordered = |(one, held): (&Identifier, &Held)| (one.clone(), Held { since: start(), ..*held });
@@ -140,9 +140,9 @@ fn no_orphans(tables: &Tables) -> Result<(), String> {
 }
 
 /// All that a profile's ledger names, on its pages and those of whom it took in.
-fn entries(tables: &Tables, id: ProfileId, profile: &Profile) -> Result<BTreeSet<Entry>, String> {
+pub(crate) fn entries(tables: &Tables, id: ProfileId, profile: &Profile) -> Result<BTreeSet<Entry>, String> {
     let mut entries: BTreeSet<Entry> = profile.ledger.entries().iter().copied().collect();
-    for (item, body) in collected(tables, id, profile, "ledger#") {
+    for (item, body) in paged(tables, id, profile, "ledger#") {
         entries.extend(page::read_ledger_entries(body).map_err(|error| format!("{item}: {error}"))?);
     }
     Ok(entries)
@@ -203,7 +203,7 @@ pub(crate) fn applied(tables: &Tables) -> Result<BTreeMap<EventName, Event>, Str
     let mut applied = BTreeMap::new();
     for (id, profile) in roots(tables)? {
         let proven = entries(tables, id, &profile)?;
-        for (_, body) in collected(tables, id, &profile, "page#") {
+        for (_, body) in paged(tables, id, &profile, "page#") {
             for event in page::read_timeline(body).map_err(|error| error.to_string())? {
                 let name = event.name(&key());
                 if proven.contains(&Entry { at: event.client_time.at(), name }) {
@@ -378,4 +378,17 @@ fn collected<'a>(
     prefix: &'a str,
 ) -> impl Iterator<Item = (&'a str, &'a [u8])> {
     profile.collections(id).flat_map(move |(id, _)| items(tables, id, prefix))
+}
+
+/// Their pages: those of other epochs are invisible.
+fn paged<'a>(
+    tables: &'a Tables,
+    id: ProfileId,
+    profile: &'a Profile,
+    prefix: &'static str,
+) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+    profile.collections(id).flat_map(move |(id, epoch)| {
+        let of_epoch = format!("{prefix}{epoch:08x}#");
+        items(tables, id, prefix).filter(move |(key, _)| key.starts_with(&of_epoch))
+    })
 }
