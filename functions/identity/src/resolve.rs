@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use domain::identifier::Identifier;
 use domain::key::{IdKey, ProfileId};
-use domain::profile::packed::Corrupt;
 use domain::profile::stored::{IdentityRow, Owner, Version};
 use domain::profile::{Profile, Standing};
 use domain::workspace::WorkspaceId;
 use ports::People;
 use ports::people::{Read, StoredProfile};
 use runtime::failure::Failure;
+use runtime::stored;
 
 /// Profiles that a way to the one that took them all in may pass.
 const HOPS_MAX: usize = 128;
@@ -40,14 +40,6 @@ pub enum Resolved {
     "an identifier that the request names has no row; whoever wrote the request knew it, so it should come"
 )]
 pub(crate) struct NoRow;
-
-#[derive(Debug, thiserror::Error)]
-#[error("profile `{id}` cannot be read")]
-struct Unreadable {
-    id: ProfileId,
-    #[source]
-    cause: Corrupt,
-}
 
 /// Reads whose two identifiers are, in as few calls as the way is long.
 pub async fn both<P: People>(
@@ -109,7 +101,7 @@ impl<P: People> Reader<'_, P> {
         let found = self.people.profiles(self.workspace, &wanted, Read::Consistent).await;
         for (id, stored) in wanted.into_iter().zip(found.map_err(Failure::retry)?) {
             let read = match stored {
-                Some(stored) => Some((stored.clone(), decode(id, &stored)?)),
+                Some(stored) => Some((stored.clone(), stored::profile(id, &stored)?)),
                 None => None,
             };
             self.known.insert(id, read);
@@ -140,13 +132,4 @@ impl<P: People> Reader<'_, P> {
         let live = profile.standing == Standing::Live && profile.family.absorbed_into.is_none();
         (lists && holds && live).then(|| Root { id, version: stored.version, profile: profile.clone() })
     }
-}
-
-/// Reads a profile item; one of a newer format waits for the build that knows it.
-pub fn decode(id: ProfileId, stored: &StoredProfile) -> Result<Profile, Failure> {
-    Profile::decode(&stored.body).map_err(|cause| {
-        let newer = matches!(cause, Corrupt::Newer(_));
-        let unreadable = Unreadable { id, cause };
-        if newer { Failure::retry(unreadable) } else { Failure::reject(unreadable) }
-    })
 }

@@ -21,8 +21,9 @@ use domain::workspace::WorkspaceId;
 use ports::people::{Claim, Read, Save, SaveError, StoredProfile};
 use ports::{Clock, Definitions, Entropy, People, Rejections};
 use runtime::failure::Failure;
+use runtime::stored;
 
-use crate::resolve::{NoRow, decode};
+use crate::resolve::NoRow;
 use crate::{Outcome, Stage};
 
 /// Lost races after which the work goes back to the queue.
@@ -234,7 +235,7 @@ where
         while let Some(id) = next.filter(|_| way.len() <= HOPS_MAX) {
             let found = self.people.profiles(workspace, &[id], Read::Consistent).await;
             let Some(stored) = found.map_err(Failure::retry)?.pop().flatten() else { return Ok(Vec::new()) };
-            let profile = decode(id, &stored)?;
+            let profile = stored::profile(id, &stored)?;
             next = profile.family.absorbed_into;
             way.push((id, stored, profile));
         }

@@ -4,14 +4,13 @@ use std::collections::HashMap;
 
 use domain::event::Event;
 use domain::key::{IdKey, ProfileId};
-use domain::profile::Profile;
-use domain::profile::packed::Corrupt;
 use domain::profile::resolve::{self, Known, Needs, Plan};
 use domain::rules::Rules;
 use domain::workspace::WorkspaceId;
 use ports::people::{Read, StoredProfile};
 use ports::{People, Unavailable};
 use runtime::failure::Failure;
+use runtime::stored;
 
 /// Rounds of asking that a plan may take: rows, profiles, the rows of other
 /// identifiers, their profiles. More would be a planner that never has enough.
@@ -27,14 +26,6 @@ pub struct Loaded {
 #[derive(Debug, thiserror::Error)]
 #[error("the plan needs more than {ROUNDS_MAX} rounds of reading")]
 struct Unsettled;
-
-#[derive(Debug, thiserror::Error)]
-#[error("profile `{id}` cannot be read")]
-struct Unreadable {
-    id: ProfileId,
-    #[source]
-    cause: Corrupt,
-}
 
 /// Plans a batch, reading what the plan asks for.
 pub async fn plan<P: People>(
@@ -85,7 +76,7 @@ impl Loaded {
     ) -> Result<(), Failure> {
         let profiles = people.profiles(workspace, ids, read).await.map_err(Failure::retry)?;
         for (id, stored) in ids.iter().zip(profiles) {
-            let profile = stored.as_ref().map(|stored| decode(*id, stored)).transpose()?;
+            let profile = stored.as_ref().map(|stored| stored::profile(*id, stored)).transpose()?;
             self.known.profiles.insert(*id, profile);
             if let Some(stored) = stored {
                 self.stored.insert(*id, stored);
@@ -93,15 +84,6 @@ impl Loaded {
         }
         Ok(())
     }
-}
-
-/// Reads a profile item; one of a newer format waits for the build that knows it.
-pub fn decode(id: ProfileId, stored: &StoredProfile) -> Result<Profile, Failure> {
-    Profile::decode(&stored.body).map_err(|cause| {
-        let newer = matches!(cause, Corrupt::Newer(_));
-        let unreadable = Unreadable { id, cause };
-        if newer { Failure::retry(unreadable) } else { Failure::reject(unreadable) }
-    })
 }
 
 /// Reads one profile, strongly consistent.

@@ -10,6 +10,7 @@ use domain::workspace::WorkspaceId;
 use ports::people::{Save, SaveError, StoredProfile};
 use ports::{Clock, Entropy, People, Queue};
 use runtime::failure::{Failure, chain};
+use runtime::stored;
 
 use crate::load;
 use crate::stage::Writer;
@@ -56,7 +57,7 @@ impl<P: People, Q: Queue, C: Clock, E: Entropy> Writer<P, Q, C, E> {
         let Some(stored) = found.filter(|stored| stored.due.is_some_and(|due| due <= now)) else {
             return Ok(false);
         };
-        let flushed = match load::decode(id, &stored) {
+        let flushed = match stored::profile(id, &stored) {
             Ok(profile) => self.flush(workspace, id, &stored, &profile).await.map_err(Failure::retry),
             Err(unreadable) => Err(unreadable),
         };

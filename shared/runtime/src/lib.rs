@@ -9,6 +9,7 @@ pub mod metrics;
 pub mod decision;
 pub mod failure;
 pub mod definitions;
+pub mod stored;
 pub mod sqs;
 
 pub use failure::{Failure, guard};

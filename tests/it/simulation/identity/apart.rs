@@ -48,8 +48,8 @@ impl Owners {
     /// The event's person owns whichever names are new.
     fn see(&mut self, event: &Event) {
         let of_home = event.identifiers.iter().find_map(|name| self.root_of(name));
-        let root =
-            of_home.unwrap_or_else(|| key().profile(key().identifier(&workspace(), &event.identifiers[0]), 0));
+        let root = of_home
+            .unwrap_or_else(|| key().profile(key().identifier(&workspace(), &event.identifiers[0]), 0));
         for name in &event.identifiers {
             self.owner.entry(name.clone()).or_insert(root);
         }

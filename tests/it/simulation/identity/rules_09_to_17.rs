@@ -137,7 +137,8 @@ fn rule_12_events_that_come_during_a_separation_are_on_their_sides() {
     for calls in 0.. {
         let store = people(unlimited(), &[A, B]);
         carry_out(&store, &request(A, B)).unwrap();
-        let old: Vec<Event> = (10..60).map(|number| naming(number, &[[A, B][(number % 2) as usize]])).collect();
+        let old: Vec<Event> =
+            (10..60).map(|number| naming(number, &[[A, B][(number % 2) as usize]])).collect();
         for some in old.chunks(10) {
             hear(&store, some);
         }
