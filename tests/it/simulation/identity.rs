@@ -7,6 +7,7 @@ mod reference;
 mod limits;
 mod workers;
 mod apart;
+mod storm;
 mod rules_09_to_17;
 
 use std::collections::{BTreeMap, BTreeSet};

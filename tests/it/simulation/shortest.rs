@@ -33,7 +33,7 @@ pub(crate) fn failure<X: profile::Conduct, Y: ingest::Conduct>(
     (crowd, seed): (Crowd, u64),
     patience: usize,
 ) -> Option<Failed> {
-    let first = attempt::<X, Y>(&Plan { crowd, seed, ..Plan::default() })?;
+    let first = attempt::<X, Y>(&Plan { seed, crowd, ..Plan::default() })?;
     let mut search = Search { best: first, patience, attempt: attempt::<X, Y> };
     let why = search.best.why.clone();
     search.run();

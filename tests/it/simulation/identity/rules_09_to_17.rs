@@ -138,7 +138,7 @@ fn rule_12_events_that_come_during_a_separation_are_on_their_sides() {
         let store = people(unlimited(), &[A, B]);
         carry_out(&store, &request(A, B)).unwrap();
         let old: Vec<Event> =
-            (10..60).map(|number| naming(number, &[[A, B][(number % 2) as usize]])).collect();
+            (10..60).map(|number| naming(number, &[if number % 2 == 0 { A } else { B }])).collect();
         for some in old.chunks(10) {
             hear(&store, some);
         }
