@@ -131,6 +131,7 @@ fn summary(truth: &Truth, found: &Value) -> Vec<String> {
             number("/open_ties")
         ),
     ];
+    lines.push(row("traces, and whose they are", number("/identifiers"), number("/profiles")));
     for (what, pointer) in [("merged because of", "/merges"), ("kept apart by", "/refusals")] {
         let counts = found.pointer(pointer).and_then(Value::as_object).into_iter().flatten();
         lines.extend(

@@ -56,11 +56,15 @@ fn workspace() -> WorkspaceId {
 }
 
 /// Plans with everything known; what is not in the store is not there.
-fn planned(mut known: Known, events: &[&Event]) -> Plan {
+fn planned(known: Known, events: &[&Event]) -> Plan {
+    planned_by(&Rules::default(), known, events)
+}
+
+fn planned_by(rules: &Rules, mut known: Known, events: &[&Event]) -> Plan {
     for identifier in events.iter().flat_map(|event| &event.identifiers) {
         known.rows.entry(identifier.clone()).or_insert(None);
     }
-    plan(&key(), &workspace(), &Rules::default(), events, &known).unwrap()
+    plan(&key(), &workspace(), rules, events, &known).unwrap()
 }
 
 fn claimed(plan: &Plan, owner: ProfileId) -> BTreeSet<Identifier> {
@@ -164,6 +168,83 @@ fn the_sixth_value_of_a_kind_is_left_out() {
     let group = &plan.groups[&profile_of("user_id:u")];
     assert!(group.claims.is_empty());
     assert_eq!(group.dropped, [(0, id("device_id:6"), Reason::IdentifierLimit)]);
+}
+
+/// The examples by which Segment documents Unify's rules, each as an event
+/// over the profiles that its text describes.
+mod segments_examples {
+    use super::*;
+    use crate::rules::{Frequency, Period};
+
+    #[test]
+    fn a_new_user_with_a_known_email_is_a_new_profile_without_the_email() {
+        let known = store(&[&["user_id:abc123", "email:jane@example1.com"]]);
+        let event = carrying("1", &["user_id:abc456", "email:jane@example1.com"]);
+        let plan = planned(known, &[&event]);
+        let new = profile_of("user_id:abc456");
+        assert_eq!(claimed(&plan, new), BTreeSet::from([id("user_id:abc456")]));
+        let group = &plan.groups[&new];
+        assert_eq!(group.dropped, [(0, id("email:jane@example1.com"), Reason::IdentifierLimit)]);
+        assert!(group.ties.is_empty());
+    }
+
+    #[test]
+    fn two_users_may_share_an_email_where_the_limits_say_so() {
+        let limits = vec![("email".to_owned(), 1), ("user_id".to_owned(), 2)];
+        let rules = Rules { limits, ..Rules::default() };
+        let known = || store(&[&["email:jane@example1.com", "user_id:shop"]]);
+        let second = carrying("1", &["user_id:internal", "email:jane@example1.com"]);
+        let plan = planned_by(&rules, known(), &[&second]);
+        let jane = profile_of("email:jane@example1.com");
+        assert_eq!(claimed(&plan, jane), BTreeSet::from([id("user_id:internal")]));
+        let other_email = carrying("2", &["user_id:shop", "email:jane@example2.com"]);
+        let plan = planned_by(&rules, known(), &[&other_email]);
+        assert!(claimed(&plan, jane).is_empty());
+        assert_eq!(plan.groups[&jane].dropped.len(), 1, "one e-mail address is all that she may have");
+    }
+
+    #[test]
+    fn kinds_without_a_rank_follow_by_name_and_a_new_one_moves_the_others() {
+        let order = |kinds: &[&str]| {
+            let event = carrying("1", kinds);
+            event.identifiers.iter().map(|one| one.kind().to_owned()).collect::<Vec<_>>()
+        };
+        let all = ["ga_client_id:g", "anonymous_id:a", "email:e@example.com", "user_id:u"];
+        assert_eq!(order(&all), ["user_id", "email", "anonymous_id", "ga_client_id"]);
+        let more = [&all[..], &["android.id:x"]].concat();
+        assert_eq!(order(&more), ["user_id", "email", "android.id", "anonymous_id", "ga_client_id"]);
+    }
+
+    #[test]
+    fn customers_of_a_shared_tablet_stay_apart() {
+        let known = store(&[&["user_id:first", "ios.id:tablet"]]);
+        let event = carrying("1", &["user_id:second", "ios.id:tablet"]);
+        let plan = planned(known, &[&event]);
+        assert_eq!(plan.groups.keys().collect::<Vec<_>>(), [&profile_of("user_id:second")]);
+    }
+
+    #[test]
+    fn five_weekly_takes_a_sixth_when_the_week_is_over() {
+        let weekly = Frequency { kind: "anonymous_id".to_owned(), limit: 5, period: Period::Week };
+        let rules = Rules { limit_default: 50, frequencies: vec![weekly], ..Rules::default() };
+        let held: Vec<String> = (0..5).map(|n| format!("anonymous_id:{n}")).collect();
+        let held: Vec<&str> = std::iter::once("user_id:u").chain(held.iter().map(String::as_str)).collect();
+        let sixth = |at: i64| {
+            let mut event = carrying("1", &["user_id:u", "anonymous_id:5"]);
+            event.event_time = Timestamp::from_millis(at);
+            let plan = planned_by(&rules, store(&[&held]), &[&event]);
+            claimed(&plan, profile_of("user_id:u")).len()
+        };
+        let week = 7 * Timestamp::DAY;
+        assert_eq!((sixth(week - 1), sixth(week + 1)), (0, 1));
+    }
+
+    #[test]
+    fn what_it_suggests_to_block_is_blocked() {
+        for value in ["0000-0000", "0", "---", "-1", "null", "anonymous"] {
+            assert!(Rules::default().homing.blocks(&id(&format!("user_id:{value}"))), "{value}");
+        }
+    }
 }
 
 #[test]
