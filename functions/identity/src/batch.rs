@@ -4,10 +4,10 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsMessage};
 use domain::time::Timestamp;
 use ports::{Clock, Definitions, Entropy, People, Queue, Rejections};
 use runtime::failure::Failure;
-use runtime::sqs::{settle, until};
+use runtime::sqs::{oldest_sent, settle, until};
 use runtime::{guard, metrics};
 
-use crate::{Outcome, Stage};
+use crate::{Outcome, Spent, Stage};
 
 #[derive(Debug, thiserror::Error)]
 #[error("the batch held more than there was time for")]
@@ -32,6 +32,8 @@ where
     E: Entropy,
     L: Queue,
 {
+    let oldest_ms = oldest_sent(records).map_or(0, |sent| stage.clock.now().since(sent).max(0));
+    let spent = Spent::default();
     let mut verdicts = Vec::new();
     let (mut merged, mut refused, mut taken_apart) = (0_usize, 0_usize, 0_usize);
     for record in records {
@@ -42,7 +44,7 @@ where
         // A record without a body is one that cannot be read.
         let body = record.body.as_deref().unwrap_or_default();
         // Boxed, because the SDK's futures within are deep and large.
-        let carried_out = guard(Box::pin(stage.carry_out(body))).await;
+        let carried_out = guard(Box::pin(stage.carry_out_counted(body, &spent))).await;
         match &carried_out {
             Ok(Outcome::Merged { .. }) => merged += 1,
             Ok(Outcome::Refused(_)) => refused += 1,
@@ -53,10 +55,10 @@ where
     }
     let failed = verdicts.iter().filter(|verdict| verdict.is_err()).count();
     let response = settle(dead_letters, records, verdicts, max_receives).await;
-    let records = records.len();
+    let (records, write_units) = (records.len(), spent.units());
     tracing::info!(
         name: metrics::EVENT,
-        merged, refused, taken_apart, failed, records,
+        merged, refused, taken_apart, write_units, oldest_ms, failed, records,
         "Carried out a batch of {records} requests"
     );
     response

@@ -5,12 +5,14 @@
 //! may come late, twice, or all at once.
 
 pub mod settings;
+mod spent;
 pub mod resolve;
 pub mod merge;
 pub mod unmerge;
 pub mod batch;
 
 pub use merge::{Outcome, Stage};
+pub use spent::Spent;
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@ use runtime::decision::{self, Decision};
 use runtime::failure::Failure;
 
 use crate::resolve::{self, Resolved, Root};
+use crate::spent::{Spent, transaction};
 
 /// Lost races after which a request goes back to the queue.
 const ATTEMPTS_MAX: usize = 8;
@@ -88,6 +89,11 @@ where
 {
     /// Carries out the request in a queue body.
     pub async fn carry_out(&self, body: &str) -> Result<Outcome, Failure> {
+        self.carry_out_counted(body, &Spent::default()).await
+    }
+
+    /// As [`Stage::carry_out`], and adds what it wrote, even if it fails in the end.
+    pub(crate) async fn carry_out_counted(&self, body: &str, spent: &Spent) -> Result<Outcome, Failure> {
         let request = IdentityRequest::unpack(body).map_err(|unreadable| match unreadable {
             Unreadable::Newer(_) => Failure::retry(unreadable),
             _ => Failure::reject(unreadable),
@@ -97,26 +103,26 @@ where
         let workspace = workspace.ok_or_else(|| Failure::reject(Foreign))?;
         match &request.work {
             Work::Merge(tie) => {
-                let outcome = self.merge(&workspace, tie).await?;
+                let outcome = self.merge(&workspace, tie, spent).await?;
                 self.tell(&workspace.id, tie, &outcome);
                 Ok(outcome)
             }
             Work::TakeOut { part, order } => {
-                let outcome = self.take_out(&workspace.id, part, order).await?;
+                let outcome = self.take_out(&workspace.id, part, order, spent).await?;
                 audit(&workspace.id, order, &outcome);
                 Ok(outcome)
             }
             Work::Allow { profiles, order } => {
-                let outcome = self.allow(&workspace.id, *profiles, order).await?;
+                let outcome = self.allow(&workspace.id, *profiles, order, spent).await?;
                 audit(&workspace.id, order, &outcome);
                 Ok(outcome)
             }
         }
     }
 
-    async fn merge(&self, workspace: &Workspace, tie: &Tie) -> Result<Outcome, Failure> {
+    async fn merge(&self, workspace: &Workspace, tie: &Tie, spent: &Spent) -> Result<Outcome, Failure> {
         for _ in 0..ATTEMPTS_MAX {
-            if let Some(outcome) = self.attempt(workspace, tie).await? {
+            if let Some(outcome) = self.attempt(workspace, tie, spent).await? {
                 return Ok(outcome);
             }
         }
@@ -124,7 +130,12 @@ where
     }
 
     /// `None` if somebody came between.
-    async fn attempt(&self, workspace: &Workspace, tie: &Tie) -> Result<Option<Outcome>, Failure> {
+    async fn attempt(
+        &self,
+        workspace: &Workspace,
+        tie: &Tie,
+        spent: &Spent,
+    ) -> Result<Option<Outcome>, Failure> {
         let [a, b] = match resolve::both(&self.people, &self.key, &workspace.id, &tie.identifiers).await? {
             Resolved::Two(roots) => *roots,
             Resolved::One(id) => return Ok(Some(Outcome::Already(id))),
@@ -136,9 +147,9 @@ where
         let now = self.clock.now();
         let named = |root: Root| (root.id, root.profile);
         match merge::merge(&workspace.rules, tie, now, named(a), named(b)) {
-            Ok(merged) => self.save(&workspace.id, tie, versions, merged).await,
+            Ok(merged) => self.save(&workspace.id, tie, versions, merged, spent).await,
             Err(refusal) => {
-                self.refuse(&workspace.id, tie, both, &refusal).await?;
+                self.refuse(&workspace.id, tie, both, &refusal, spent).await?;
                 Ok(Some(Outcome::Refused(refusal)))
             }
         }
@@ -150,6 +161,7 @@ where
         tie: &Tie,
         versions: [(ProfileId, Version); 2],
         merged: Merged,
+        spent: &Spent,
     ) -> Result<Option<Outcome>, Failure> {
         let Merged { survivor: (survivor, mut united), absorbed: (absorbed, frozen) } = merged;
         // Entries as read of both: what one ledger has no room for goes to the
@@ -169,8 +181,12 @@ where
             checks: Vec::new(),
         };
         let saves = vec![Save { with, ..save(survivor, &united) }, save(absorbed, &frozen)];
+        let units = transaction(&saves);
         match self.people.save_all(workspace, saves).await {
-            Ok(()) => Ok(Some(Outcome::Merged { survivor, absorbed })),
+            Ok(()) => {
+                spent.add(units);
+                Ok(Some(Outcome::Merged { survivor, absorbed }))
+            }
             Err(SaveError::Conflict) => Ok(None),
             Err(SaveError::Unavailable(cause)) => Err(Failure::retry(cause)),
         }
@@ -190,11 +206,13 @@ where
         tie: &Tie,
         both: [ProfileId; 2],
         refusal: &Refusal,
+        spent: &Spent,
     ) -> Result<(), Failure> {
         let at = self.clock.now();
         let record = [lineage::refused(tie, refusal, at)];
         for id in both {
             self.people.put(workspace, id, &record).await.map_err(Failure::retry)?;
+            spent.items(&record);
         }
         let Ok(source) = SourceId::parse(&tie.source) else { return Ok(()) };
         let rejection = Rejection {

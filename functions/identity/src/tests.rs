@@ -21,7 +21,7 @@ use ports::people::StoredProfile;
 use runtime::failure::Failure;
 use testkit::{Fault, Faulty, MemoryDefinitions, MemoryPeople, MemoryRejections, SeededEntropy, TestClock};
 
-use crate::{Outcome, Stage};
+use crate::{Outcome, Spent, Stage};
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_343_400_000);
 
@@ -101,15 +101,20 @@ impl World {
     }
 
     async fn tie(&self, a: &str, b: &str) -> Result<Outcome, Failure> {
-        let tie = Tie {
-            identifiers: [id(a), id(b)],
-            reason: TieReason::SameEvent,
-            source: "web".to_owned(),
-            message_id: format!("{a}+{b}"),
-            at: NOW,
-        };
-        self.stage.carry_out(&IdentityRequest { workspace: workspace(), work: Work::Merge(tie) }.pack()).await
+        self.stage.carry_out(&body(a, b)).await
     }
+}
+
+/// A request to make two one, as it stands in the queue.
+fn body(a: &str, b: &str) -> String {
+    let tie = Tie {
+        identifiers: [id(a), id(b)],
+        reason: TieReason::SameEvent,
+        source: "web".to_owned(),
+        message_id: format!("{a}+{b}"),
+        at: NOW,
+    };
+    IdentityRequest { workspace: workspace(), work: Work::Merge(tie) }.pack()
 }
 
 fn key() -> IdKey {
@@ -161,6 +166,25 @@ async fn two_become_one_and_a_copy_of_the_request_changes_nothing() {
     let again = world.tie("user_id:u", "anonymous_id:a").await.unwrap();
     assert_eq!(again, Outcome::Already(visitor));
     assert_eq!(world.people.tables(), tables);
+}
+
+#[tokio::test]
+async fn a_batch_tells_the_write_units_of_what_it_wrote() {
+    let world = World::new();
+    world.rules(Rules { identifiers_max: 2, ..Rules::default() });
+    let (a, b) = (world.person(-2, &["card:a"]), world.person(-1, &["card:b"]));
+    world.person(-3, &["card:c"]);
+    let units = async |of: &str, with: &str| {
+        let spent = Spent::default();
+        let outcome = world.stage.carry_out_counted(&body(of, with), &spent).await.unwrap();
+        (outcome.name(), spent.units())
+    };
+    let stored = |id| (world.people.tables().profiles[&(workspace(), id)].body.len() + 120).div_ceil(1_024);
+    let merged = units("card:a", "card:b").await;
+    assert_eq!(merged, ("merged", 2 * (stored(a) + stored(b))), "a transaction prepares and commits");
+    assert_eq!(units("card:a", "card:b").await, ("already one", 0));
+    // The record of it stands with both, and is far smaller than a unit.
+    assert_eq!(units("card:b", "card:c").await, ("refused", 2));
 }
 
 #[tokio::test]

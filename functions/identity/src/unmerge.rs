@@ -24,6 +24,7 @@ use runtime::failure::Failure;
 use runtime::stored;
 
 use crate::resolve::NoRow;
+use crate::spent::{Spent, transaction};
 use crate::{Outcome, Stage};
 
 /// Lost races after which the work goes back to the queue.
@@ -82,6 +83,7 @@ where
         workspace: &WorkspaceId,
         part: &Part,
         order: &Order,
+        spent: &Spent,
     ) -> Result<Outcome, Failure> {
         let mut work: Option<(Before, Work)> = None;
         for _ in 0..ATTEMPTS_MAX {
@@ -91,10 +93,10 @@ where
             }
             let going_on = work.take().filter(|(last, _)| before.goes_on_from(last));
             let mut going_on = going_on.map_or_else(|| self.start(), |(_, going_on)| going_on);
-            self.read_on(workspace, &before, &mut going_on).await?;
-            match self.switch(workspace, &before, &going_on, order).await? {
+            self.read_on(workspace, &before, &mut going_on, spent).await?;
+            match self.switch(workspace, &before, &going_on, order, spent).await? {
                 Some(record) => {
-                    self.clean(workspace, &before, going_on.rebuild.epoch()).await;
+                    self.clean(workspace, &before, going_on.rebuild.epoch(), spent).await;
                     return Ok(Outcome::TakenApart(record));
                 }
                 None => work = Some((before, going_on)),
@@ -110,6 +112,7 @@ where
         workspace: &WorkspaceId,
         profiles: [ProfileId; 2],
         order: &Order,
+        spent: &Spent,
     ) -> Result<Outcome, Failure> {
         for _ in 0..ATTEMPTS_MAX {
             let (mut roots, mut passed) = (Vec::new(), Vec::new());
@@ -142,8 +145,12 @@ where
             if saves.is_empty() {
                 return Ok(Outcome::Nothing);
             }
+            let units = transaction(&saves);
             match self.people.save_all(workspace, saves).await {
-                Ok(()) => return Ok(Outcome::Allowed),
+                Ok(()) => {
+                    spent.add(units);
+                    return Ok(Outcome::Allowed);
+                }
                 Err(SaveError::Conflict) => (),
                 Err(SaveError::Unavailable(cause)) => return Err(Failure::retry(cause)),
             }
@@ -260,6 +267,7 @@ where
         workspace: &WorkspaceId,
         before: &Before,
         work: &mut Work,
+        spent: &Spent,
     ) -> Result<(), Failure> {
         let (root, _, profile) = &before.root;
         work.proven.extend(profile.ledger.entries());
@@ -303,6 +311,7 @@ where
             let events: Vec<&Event> = events.iter().collect();
             let items = page::timeline(work.rebuild.epoch(), &events);
             self.people.put(workspace, before.id(side), &items).await.map_err(Failure::retry)?;
+            spent.items(&items);
         }
         Ok(())
     }
@@ -337,11 +346,13 @@ where
         before: &Before,
         work: &Work,
         order: &Order,
+        spent: &Spent,
     ) -> Result<Option<TakenApart>, Failure> {
         let mut built = BTreeMap::new();
         for side in Side::BOTH {
             let Rebuilt { profile, pages } = work.rebuild.side(side, self.rest(workspace, before, side));
             self.people.put(workspace, before.id(side), &pages).await.map_err(Failure::retry)?;
+            spent.items(&pages);
             built.insert(side, profile);
         }
         let count = |side| u64::try_from(work.rebuild.count(side)).unwrap_or(u64::MAX);
@@ -374,8 +385,12 @@ where
                 checks: Vec::new(),
             });
         }
+        let units = transaction(&saves);
         match self.people.save_all(workspace, saves).await {
-            Ok(()) => Ok(Some(record)),
+            Ok(()) => {
+                spent.add(units);
+                Ok(Some(record))
+            }
             Err(SaveError::Conflict) => Ok(None),
             Err(SaveError::Unavailable(cause)) => Err(Failure::retry(cause)),
         }
@@ -440,10 +455,10 @@ where
 
     /// Removes what is invisible now. A crash here leaves pages that nobody
     /// reads; they cost their storage and nothing else.
-    async fn clean(&self, workspace: &WorkspaceId, before: &Before, epoch: u32) {
+    async fn clean(&self, workspace: &WorkspaceId, before: &Before, epoch: u32, spent: &Spent) {
         let (root, _, profile) = &before.root;
         for (id, old) in profile.collections(*root).filter(|(_, old)| *old != epoch) {
-            if let Err(cause) = self.clean_one(workspace, id, old).await {
+            if let Err(cause) = self.clean_one(workspace, id, old, spent).await {
                 tracing::warn!(profile.id = %id, "Could not remove old pages of profile `{id}`: {cause}.");
             }
         }
@@ -454,14 +469,16 @@ where
         workspace: &WorkspaceId,
         id: ProfileId,
         epoch: u32,
+        spent: &Spent,
     ) -> Result<(), ports::Unavailable> {
         let least = domain::time::Timestamp::from_millis(i64::MIN);
         let most = domain::time::Timestamp::from_millis(i64::MAX);
         for (mut from, to) in [page::timeline_range(epoch, least, most), page::ledger_range(epoch, least)] {
             loop {
                 let read = self.people.items(workspace, id, &from, &to).await?;
-                let keys: Vec<ItemKey> = read.items.into_iter().map(|item| item.key).collect();
+                let keys: Vec<ItemKey> = read.items.iter().map(|item| item.key.clone()).collect();
                 self.people.remove(workspace, id, &keys).await?;
+                spent.items(&read.items);
                 match read.next {
                     Some(next) => from = ItemKey(format!("{}\0", next.0)),
                     None => break,

@@ -4,7 +4,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsMessage};
 use domain::time::Timestamp;
 use ports::{Clock, Definitions, Entropy, People, Queue, Rejections};
 use runtime::metrics;
-use runtime::sqs::{longest_waiting_first, settle, until};
+use runtime::sqs::{longest_waiting_first, oldest_sent, settle, until};
 
 use crate::upsert::Counts;
 use crate::{Conduct, Stage};
@@ -47,10 +47,4 @@ fn tell(counts: Counts, oldest_ms: i64, failed: usize, records: usize) {
         folded, repeated, people, write_units, oldest_ms, failed, records,
         "Folded a batch of {records} records"
     );
-}
-
-/// When the oldest record was sent, if the queue said so.
-fn oldest_sent(records: &[SqsMessage]) -> Option<Timestamp> {
-    let sent = records.iter().filter_map(|record| record.attributes.get("SentTimestamp")?.parse().ok());
-    sent.min().map(Timestamp::from_millis)
 }

@@ -7,7 +7,7 @@ use domain::key::{EventName, ProfileId};
 use domain::profile::ledger::{ADDED_MAX, Entry, Known, SPILL_ABOVE};
 use domain::profile::rebuild::seed;
 use domain::profile::resolve::{Elsewhere, Group, NewClaim};
-use domain::profile::stored::{IdentityRow, Item, ItemKey, Owner};
+use domain::profile::stored::{IdentityRow, Item, ItemKey, Owner, write_units};
 use domain::profile::traits::Overflow;
 use domain::profile::{Held, Profile, group, lineage, page};
 use domain::rejection::{Reason, Rejection};
@@ -46,11 +46,6 @@ pub struct Batch<'a> {
     pub events: &'a [Brought<'a>],
     pub loaded: &'a Loaded,
 }
-
-/// Bytes of an item beside its body: keys, version, the names of attributes.
-const ITEM_OVERHEAD: usize = 120;
-/// Bytes of a write unit.
-const UNIT: usize = 1024;
 
 /// What one write took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -452,7 +447,7 @@ where
     ) -> Result<usize, SaveError> {
         let Decided { next, mut claims, items, checks, .. } = decided;
         let workspace = &batch.workspace.id;
-        let mut spent: usize = items.iter().map(|item| units(item.body.len())).sum::<usize>();
+        let mut spent: usize = items.iter().map(|item| write_units(item.body.len())).sum::<usize>();
         spent += claims.len() + checks.len();
         let mut seen = stored.map(|stored| stored.version);
         let is_transaction = stored.is_none() || !claims.is_empty() || !checks.is_empty();
@@ -482,7 +477,7 @@ where
             seen = Some(version);
         }
         let whole = self.writer.stored(seen, &next);
-        spent += units(whole.body.len());
+        spent += write_units(whole.body.len());
         if is_transaction {
             spent *= 2; // A transaction prepares each write and then commits it.
         }
@@ -511,11 +506,6 @@ fn left_out(batch: &Batch<'_>, group: &Group, taken: &[Fresh<'_>]) -> Vec<Item> 
         }
     }
     items.into_values().collect()
-}
-
-/// Write units of an item with so large a body.
-const fn units(body: usize) -> usize {
-    (body + ITEM_OVERHEAD).div_ceil(UNIT)
 }
 
 fn spill<X: Conduct>(next: &mut Profile, added: usize) -> Vec<Entry> {

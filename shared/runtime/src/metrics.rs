@@ -38,7 +38,7 @@ pub const METRICS: [Metric; 13] = [
     Metric {
         name: "write_units",
         unit: None,
-        of: "write units of profiles, pages and claims, as counted by us",
+        of: "write units of profiles, pages and claims, merges included, as counted by us",
     },
     Metric {
         name: "oldest_ms",

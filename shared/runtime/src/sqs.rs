@@ -38,6 +38,12 @@ pub fn longest_waiting_first(records: &mut [SqsMessage]) {
     records.sort_by_key(|record| std::cmp::Reverse(letter::receives(record)));
 }
 
+/// When the oldest record was sent, if the queue said so.
+pub fn oldest_sent(records: &[SqsMessage]) -> Option<Timestamp> {
+    let sent = records.iter().filter_map(|record| record.attributes.get("SentTimestamp")?.parse().ok());
+    sent.min().map(Timestamp::from_millis)
+}
+
 /// Carries out the verdicts on a batch, each in the place of its record.
 ///
 /// A rejected record goes to the dead letters at once, one that keeps failing

@@ -46,12 +46,12 @@ impl World {
     /// Carries out an order that was not given before.
     async fn take_out(&self, part: Part) -> Outcome {
         let number = self.orders.fetch_add(1, Ordering::SeqCst);
-        self.stage.take_out(&workspace(), &part, &order(number)).await.unwrap()
+        self.stage.take_out(&workspace(), &part, &order(number), &Spent::default()).await.unwrap()
     }
 
     async fn allow(&self, profiles: [ProfileId; 2]) -> Outcome {
         let number = self.orders.fetch_add(1, Ordering::SeqCst);
-        self.stage.allow(&workspace(), profiles, &order(number)).await.unwrap()
+        self.stage.allow(&workspace(), profiles, &order(number), &Spent::default()).await.unwrap()
     }
 
     /// The names of all events that a person's ledger, pages included, proves.
@@ -280,8 +280,10 @@ async fn a_copy_of_an_order_that_was_carried_out_changes_nothing() {
     world.add(b, "m-2", 2, &["card:2"]);
     merged(world.tie("card:1", "card:2").await);
     let stage = &world.stage;
-    let out = async || stage.take_out(&workspace(), &Part::Absorbed(b), &order(100)).await.unwrap();
-    let allowed = async || stage.allow(&workspace(), [a, b], &order(101)).await.unwrap();
+    let out = async || {
+        stage.take_out(&workspace(), &Part::Absorbed(b), &order(100), &Spent::default()).await.unwrap()
+    };
+    let allowed = async || stage.allow(&workspace(), [a, b], &order(101), &Spent::default()).await.unwrap();
     assert!(matches!(out().await, Outcome::TakenApart(_)));
     assert_eq!(allowed().await, Outcome::Allowed);
     merged(world.tie("card:1", "card:2").await);
@@ -293,7 +295,7 @@ async fn a_copy_of_an_order_that_was_carried_out_changes_nothing() {
     assert_eq!(allowed().await, Outcome::Nothing);
     assert_eq!(world.people.tables(), tables, "they were taken apart again since");
     let cut = Part::Identifier(id("card:3"));
-    let cut_off = async || stage.take_out(&workspace(), &cut, &order(102)).await.unwrap();
+    let cut_off = async || stage.take_out(&workspace(), &cut, &order(102), &Spent::default()).await.unwrap();
     let Outcome::TakenApart(record) = cut_off().await else { panic!("not done") };
     let c = world.nobody_yet(&["card:4"]);
     world.add(c, "m-4", 3, &["card:4"]);

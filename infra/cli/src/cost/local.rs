@@ -18,7 +18,7 @@ const REQUESTS_A_MESSAGE: u32 = 3;
 
 const NOTES: [&str; 3] = [
     "a platform on this machine costs nothing: this is what AWS would ask for the same requests, batches and writes",
-    "not included, because it is not measured here: the time of functions, reads, what a merge writes, logs, storage, \
+    "not included, because it is not measured here: the time of functions, reads, logs, storage, \
      and what a stack costs idle; `tributary cost --stack NAME` counts these",
     "a message counts as three requests: sent, received, deleted; Lambda takes up to ten at once, so that under load \
      the queue costs less than half of this",
@@ -37,6 +37,7 @@ pub(crate) struct Sums {
     write_units: u64,
     identity_batches: u64,
     identity_requests: u64,
+    identity_write_units: u64,
     /// Lines that the journal lost.
     lost: u64,
 }
@@ -64,6 +65,7 @@ pub(crate) async fn sums(journal: &Journal, from: Timestamp, to: Timestamp) -> R
         write_units: of(PROFILE, "write_units"),
         identity_batches: measured.lines(IDENTITY),
         identity_requests: of(IDENTITY, "records"),
+        identity_write_units: of(IDENTITY, "write_units"),
         lost: measured.lost,
     })
 }
@@ -97,6 +99,7 @@ pub(super) fn counted(answer: Value) -> Result<Counted, Failed> {
                 sums.identity_requests * u64::from(REQUESTS_A_MESSAGE),
             ),
             used(IDENTITY, "identity-merge: requests", Kind::FunctionRequest, sums.identity_batches),
+            used(IDENTITY, "people, identities: writes", Kind::WriteUnit, sums.identity_write_units),
         ],
         notes: NOTES.map(str::to_owned).into_iter().chain(lost).collect(),
     })

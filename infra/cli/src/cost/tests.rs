@@ -249,7 +249,7 @@ fn a_platform_on_this_machine_is_priced_by_what_it_measured() {
     let answer = json!({
         "from": NOW.plus(-2 * Timestamp::HOUR).millis(), "to": NOW.millis(), "requests": 1_000_000,
         "accepted": 2_000_000, "batches": 1_000, "messages": 1_000_000, "write_units": 4_000_000,
-        "identity_batches": 1_000, "identity_requests": 2_000_000, "lost": 3,
+        "identity_batches": 1_000, "identity_requests": 2_000_000, "identity_write_units": 500_000, "lost": 3,
     });
     let prices = Prices::read().unwrap();
     let bill = Bill::of(local::counted(answer).unwrap(), &prices);
@@ -259,6 +259,10 @@ fn a_platform_on_this_machine_is_priced_by_what_it_measured() {
         4.0 * prices.dynamodb.write_units_million,
     );
     about(line(&bill, "identity", "queue").dollars, 6.0 * prices.sqs_fifo.requests_million);
+    about(
+        line(&bill, "identity", "people, identities: writes").dollars,
+        0.5 * prices.dynamodb.write_units_million,
+    );
     about(line(&bill, "identity", "identity-merge: requests").dollars, 1e-3 * prices.lambda.requests_million);
     about(bill.dollars_a_month().unwrap(), bill.dollars() * 365.0);
     let (used, all) = bill.dollars_a_million().unwrap();
@@ -273,7 +277,7 @@ fn less_than_an_hour_foretells_no_month() {
     let answer = |millis: i64| {
         json!({
             "from": NOW.plus(-millis).millis(), "to": NOW.millis(), "requests": 9, "accepted": 9, "batches": 1,
-            "messages": 9, "write_units": 90, "identity_batches": 0, "identity_requests": 0, "lost": 0,
+            "messages": 9, "write_units": 90, "identity_batches": 0, "identity_requests": 0, "identity_write_units": 0, "lost": 0,
         })
     };
     let prices = Prices::read().unwrap();
@@ -289,7 +293,7 @@ fn less_than_an_hour_foretells_no_month() {
 
 #[test]
 fn without_an_event_there_is_no_price_of_one() {
-    let none = json!({ "from": null, "to": 0, "requests": 0, "accepted": 0, "batches": 0, "messages": 0, "write_units": 0, "identity_batches": 0, "identity_requests": 0, "lost": 0 });
+    let none = json!({ "from": null, "to": 0, "requests": 0, "accepted": 0, "batches": 0, "messages": 0, "write_units": 0, "identity_batches": 0, "identity_requests": 0, "identity_write_units": 0, "lost": 0 });
     assert!(local::counted(none).unwrap_err().to_string().contains("measured nothing yet"));
     assert!(local::counted(json!({})).unwrap_err().to_string().contains("of another version"));
     let used = vec![Used {

@@ -45,6 +45,16 @@ pub struct Item {
     pub body: Vec<u8>,
 }
 
+/// Bytes of an item beside its body: keys, version, the names of attributes.
+const ITEM_OVERHEAD: usize = 120;
+/// Bytes of a write unit.
+const UNIT: usize = 1024;
+
+/// Write units of an item with so large a body, outside of a transaction.
+pub const fn write_units(body: usize) -> usize {
+    (body + ITEM_OVERHEAD).div_ceil(UNIT)
+}
+
 /// In which shard of the due index a profile stands.
 pub fn due_shard(id: ProfileId) -> u8 {
     id.as_bytes().first().map_or(0, |byte| byte % DUE_SHARDS)
