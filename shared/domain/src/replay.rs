@@ -18,9 +18,6 @@ use crate::rules::Rules;
 use crate::time::Timestamp;
 use crate::workspace::WorkspaceId;
 
-/// Rounds of asking that a plan may take.
-const ROUNDS_MAX: usize = 8;
-
 /// A replay under way.
 #[derive(Debug)]
 pub struct Replay<'a> {
@@ -82,8 +79,8 @@ impl<'a> Replay<'a> {
             return;
         }
         let read = Event { identifiers: named, blocked, rules: self.rules.version, ..event.clone() };
-        // A row and its profile agree here; a plan that has all is made at once.
-        for _ in 0..ROUNDS_MAX {
+        // It ends: each round asks only for what was not known before.
+        loop {
             match resolve::plan(self.key, self.workspace, self.rules, &[&read], &self.known) {
                 Ok(plan) => return self.carry_out(&read, plan),
                 Err(needs) => {

@@ -9,6 +9,7 @@ mod workers;
 mod apart;
 mod storm;
 mod rules_09_to_17;
+mod replay;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

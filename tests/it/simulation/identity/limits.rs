@@ -20,7 +20,7 @@ fn pick(chance: &SeededEntropy, from: u64, to: u64) -> usize {
     usize::try_from(from + draw(chance, to - from + 1)).unwrap()
 }
 
-fn any_rules(chance: &SeededEntropy) -> Rules {
+pub(super) fn any_rules(chance: &SeededEntropy) -> Rules {
     let kind = |chance: &SeededEntropy| KINDS[pick(chance, 0, 4)].to_owned();
     let often = |likely: u64| draw(chance, 10) < likely;
     let limits = KINDS.iter().filter(|_| often(6)).map(|kind| ((*kind).to_owned(), pick(chance, 1, 3)));
@@ -41,7 +41,7 @@ fn any_rules(chance: &SeededEntropy) -> Rules {
 }
 
 /// An event that names one to four of a few.
-fn any_event(chance: &SeededEntropy, rules: &Rules, number: i64) -> Event {
+pub(super) fn any_event(chance: &SeededEntropy, rules: &Rules, number: i64) -> Event {
     let several = [1, 1, 2, 2, 2, 3, 4][pick(chance, 0, 6)];
     let names: BTreeSet<(&str, String)> = (0..several)
         .map(|_| (KINDS[pick(chance, 0, 4)], format!("n{}@example.com", draw(chance, 5))))
