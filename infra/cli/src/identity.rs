@@ -104,7 +104,9 @@ async fn take(place: &Place, asked: &Asked) -> Result<(), Failed> {
     if place.json {
         output::line(&answer.to_string());
     } else {
-        output::lines(&shown::lines(&asked.census, &answer, &place.options()));
+        let workspace = asked.workspace.as_ref().map(|id| format!(" --workspace {id}"));
+        let place = place.options() + &workspace.unwrap_or_default();
+        output::lines(&shown::lines(&asked.census, &answer, &place));
     }
     Ok(())
 }
@@ -120,11 +122,12 @@ async fn of_stack(stack: &Stack, asked: &Asked) -> Result<Value, Failed> {
         key: stack.id_key().await?,
         identity: stack.queue("identity")?,
     };
+    let items = size.table.items * asked.census.passes();
     let mut said = 0;
     let progress = |read: u64| {
         if read >= said + TOLD_EACH {
             said = read;
-            output::progress(&format!("{read} items of about {} were read", size.table.items));
+            output::progress(&format!("{read} items of about {items} were read"));
         }
     };
     ground.take(&asked.census, progress).await

@@ -15,7 +15,9 @@ use domain::key::{EventName, IdKey, ProfileId};
 use domain::profile::outbox::{Tie, TieReason};
 use domain::profile::packed::Corrupt;
 use domain::profile::{Profile, lineage, merge, page};
-use domain::replay::{People, Replay};
+use domain::rejection::Reason;
+use domain::replay::{People, Replay, Seen};
+use domain::rules::Rules;
 use domain::rules::document::Document;
 use domain::time::Timestamp;
 use domain::workspace::SourceId;
@@ -51,6 +53,16 @@ pub(crate) enum Census {
         /// A [`Document`], as written.
         rules: String,
     },
+}
+
+impl Census {
+    /// How often it reads the whole table.
+    pub(crate) const fn passes(&self) -> u64 {
+        match self {
+            Self::Adopt | Self::Suspects { .. } => 1,
+            Self::DryRun { .. } => 2,
+        }
+    }
 }
 
 /// Everybody of a workspace, and the queue of the identity stage.
@@ -113,7 +125,8 @@ impl<Q: Queue> Ground<'_, Q> {
 
     async fn suspects(&self, top: usize, progress: impl FnMut(u64)) -> Result<Value, Failed> {
         let mut ties = Ties::default();
-        self.read(&["profile", "tie#", "refusal#"], progress, |found| ties.see(found)).await?;
+        let kinds = ["profile", "tie#", "refusal#", "left-out#"];
+        self.read(&kinds, progress, |found| ties.see(found)).await?;
         let mut large: Vec<(usize, usize, ProfileId)> = ties
             .sizes
             .iter()
@@ -124,15 +137,14 @@ impl<Q: Queue> Ground<'_, Q> {
         let large = large.iter().take(top).map(|(identifiers, absorbed, id)| {
             json!({ "profile": id.to_string(), "identifiers": identifiers, "taken_in": absorbed })
         });
-        let mut shared: Vec<(usize, usize, &Identifier)> = ties
-            .sharing()
-            .into_iter()
-            .filter(|(_, (people, _))| people.len() >= SHARED)
-            .map(|(identifier, (people, refused))| (people.len(), refused, identifier))
-            .collect();
-        shared.sort_unstable_by(|a, b| (b.0, b.1, a.2).cmp(&(a.0, a.1, b.2)));
-        let shared = shared.iter().take(top).map(|(people, refused, one)| {
-            json!({ "kind": one.kind(), "value": one.value(), "people": people, "refused": refused })
+        let mut shared: Vec<(&Identifier, Sharing<'_>)> =
+            ties.sharing().into_iter().filter(|(_, sharing)| sharing.is_unusual()).collect();
+        shared.sort_unstable_by(|(a, of_a), (b, of_b)| (of_b.rank(), a).cmp(&(of_a.rank(), b)));
+        let shared = shared.iter().take(top).map(|(one, sharing)| {
+            json!({
+                "kind": one.kind(), "value": one.value(), "people": sharing.people.len(),
+                "tied_to": sharing.tied_to.len(), "refused": sharing.refused, "left_out": sharing.left_out,
+            })
         });
         Ok(json!({
             "workspace": self.workspace.id,
@@ -180,19 +192,13 @@ impl<Q: Queue> Ground<'_, Q> {
         };
         self.read(&["page#"], |read| progress(last + read), pages).await?;
         let unkept = proven.len();
-        let mut replay = Replay::new(&self.key, &self.workspace.id, &rules);
+        let events = history.in_order();
         let mut orders: Vec<Tie> = ordered.into_values().collect();
-        orders.sort_by_key(|tie| Reverse(tie.at));
-        for event in history.in_order() {
-            while let Some(tie) = orders.pop_if(|tie| tie.at < event.event_time) {
-                replay.tie(&tie, tie.at);
-            }
-            replay.event(&event);
-        }
-        for tie in orders.into_iter().rev() {
-            replay.tie(&tie, tie.at);
-        }
-        let (seen, then) = replay.end();
+        orders.sort_by_key(|tie| tie.at);
+        // What differs by the rules that stand differs for another reason.
+        let (_, as_is) = self.replay(&self.workspace.rules, &events, &orders);
+        let as_is = now.until(&as_is);
+        let (seen, then) = self.replay(&rules, &events, &orders);
         let difference = now.until(&then);
         let example = |people: &[(ProfileId, usize)]| {
             let some = people.iter().take(EXAMPLES_MAX);
@@ -215,7 +221,24 @@ impl<Q: Queue> Ground<'_, Q> {
             "blocked": seen.blocked,
             "nobodys": seen.nobodys,
             "taken_apart": apart,
+            "as_is": { "joined": as_is.joined.len(), "split": as_is.split.len() },
         }))
+    }
+
+    /// Events and operators' ties, each in the order in which they happened.
+    fn replay(&self, rules: &Rules, events: &History, orders: &[Tie]) -> (Seen, People) {
+        let mut replay = Replay::new(&self.key, &self.workspace.id, rules);
+        let mut orders = orders.iter().peekable();
+        for event in events.iter() {
+            while let Some(tie) = orders.next_if(|tie| tie.at < event.event_time) {
+                replay.tie(tie, tie.at);
+            }
+            replay.event(&event);
+        }
+        for tie in orders {
+            replay.tie(tie, tie.at);
+        }
+        replay.end()
     }
 }
 
@@ -233,6 +256,8 @@ struct Ties {
     /// By their marks: each stands with both of its profiles.
     all: BTreeMap<u64, Tie>,
     refused: BTreeMap<u64, Tie>,
+    /// Whose limits kept an identifier out: a person who is new with it has no tie.
+    left_out: BTreeMap<Identifier, BTreeSet<ProfileId>>,
     /// Who holds an identifier now.
     held: HashMap<Identifier, ProfileId>,
     /// Whom operators took apart from whom.
@@ -259,6 +284,11 @@ impl Ties {
         } else if found.key.starts_with("refusal#") {
             let refused = lineage::read_refused(&found.body)?;
             self.refused.insert(refused.tie.mark(), refused.tie);
+        } else if found.key.starts_with("left-out#") {
+            let left = lineage::read_left_out(&found.body)?;
+            if left.reason == Reason::IdentifierLimit {
+                self.left_out.entry(left.identifier).or_default().insert(found.id);
+            }
         }
         Ok(())
     }
@@ -278,23 +308,57 @@ impl Ties {
     }
 
     fn are_apart(&self, a: ProfileId, b: ProfileId) -> bool {
-        let now = |id: &ProfileId| self.taken_in.get(id).copied().unwrap_or(*id);
-        self.apart.get(&a).is_some_and(|apart| apart.iter().any(|one| now(one) == b))
+        self.apart.get(&a).is_some_and(|apart| apart.iter().any(|one| self.now(*one) == b))
     }
 
-    /// The people whom each identifier was tied to, itself included, and how
-    /// many of these ties were refused.
-    fn sharing(&self) -> HashMap<&Identifier, (BTreeSet<ProfileId>, usize)> {
-        let mut sharing: HashMap<&Identifier, (BTreeSet<ProfileId>, usize)> = HashMap::new();
-        let all = self.all.iter().chain(self.refused.iter().filter(|(mark, _)| !self.all.contains_key(mark)));
-        for (mark, tie) in all {
-            for one in &tie.identifiers {
-                let (people, refused) = sharing.entry(one).or_default();
-                people.extend(tie.identifiers.iter().filter_map(|of| self.held.get(of)));
-                *refused += usize::from(self.refused.contains_key(mark));
+    /// The person that a profile is now.
+    fn now(&self, id: ProfileId) -> ProfileId {
+        self.taken_in.get(&id).copied().unwrap_or(id)
+    }
+
+    /// Whom each identifier was seen with.
+    fn sharing(&self) -> HashMap<&Identifier, Sharing<'_>> {
+        let mut all: HashMap<&Identifier, Sharing<'_>> = HashMap::new();
+        let ties =
+            self.all.iter().chain(self.refused.iter().filter(|(mark, _)| !self.all.contains_key(mark)));
+        for (mark, tie) in ties {
+            let [a, b] = &tie.identifiers;
+            for (one, other) in [(a, b), (b, a)] {
+                let sharing = all.entry(one).or_default();
+                sharing.people.extend([a, b].into_iter().filter_map(|of| self.held.get(of)));
+                sharing.tied_to.insert(other);
+                sharing.refused += usize::from(self.refused.contains_key(mark));
             }
         }
-        sharing
+        for (one, profiles) in &self.left_out {
+            let sharing = all.entry(one).or_default();
+            sharing.people.extend(self.held.get(one));
+            sharing.people.extend(profiles.iter().map(|id| self.now(*id)));
+            sharing.left_out += profiles.len();
+        }
+        all
+    }
+}
+
+/// Whom an identifier was seen with.
+#[derive(Default)]
+struct Sharing<'a> {
+    /// Everybody of now who holds it, was tied to it, or had no room for it.
+    people: BTreeSet<ProfileId>,
+    /// The identifiers that ties name beside it, merged since or not: one that
+    /// made a hundred people one has one person left.
+    tied_to: BTreeSet<&'a Identifier>,
+    refused: usize,
+    left_out: usize,
+}
+
+impl Sharing<'_> {
+    fn is_unusual(&self) -> bool {
+        self.people.len() >= SHARED || self.tied_to.len() > LARGE
+    }
+
+    fn rank(&self) -> (usize, usize) {
+        (self.people.len().max(self.tied_to.len()), self.refused + self.left_out)
     }
 }
 
@@ -320,18 +384,23 @@ impl History {
         events.push((event.event_time.millis(), event.kind, named));
     }
 
-    /// In the order in which they happened.
-    fn in_order(mut self) -> impl Iterator<Item = Event> {
+    /// Puts them in the order in which they happened.
+    fn in_order(mut self) -> Self {
+        self.places = HashMap::new();
         self.events.sort();
+        self
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Event> {
         let Self { identifiers, events, .. } = self;
         let source = SourceId::parse("replay");
-        events.into_iter().filter_map(move |(at, kind, named)| {
-            let at = Timestamp::from_millis(at);
+        events.iter().filter_map(move |(at, kind, named)| {
+            let at = Timestamp::from_millis(*at);
             let one = |place: &u32| identifiers.get(*place as usize).cloned();
             Some(Event {
                 source: source.clone().ok()?,
                 message_id: String::new(),
-                kind,
+                kind: *kind,
                 identifiers: named.iter().filter_map(one).collect(),
                 blocked: Vec::new(),
                 rules: 0,

@@ -31,9 +31,22 @@ fn suspects(answer: &Value, place: &str) -> Vec<String> {
     for one in list(answer, "/shared") {
         lines.extend(heading.take().map(str::to_owned));
         let (kind, value) = (text(one, "kind"), text(one, "value"));
-        let (people, refused) = (number(one, "/people"), number(one, "/refused"));
-        lines.push(format!("  {kind} {value}: {people} people, {refused} ties refused"));
-        lines.push(format!("     tributary identity block '{}'{place}", value.replace('\'', r"'\''")));
+        let count = |what: &str| number(one, what);
+        lines.push(format!(
+            "  {kind} {value}: {} people, tied to {} identifiers, {} ties refused, left out of {} profiles",
+            count("/people"),
+            count("/tied_to"),
+            count("/refused"),
+            count("/left_out")
+        ));
+        // Behind `--` a value may begin like an option.
+        lines.push(format!("     tributary identity block{place} -- '{}'", value.replace('\'', r"'\''")));
+    }
+    if heading.is_none() {
+        lines
+            .push("To see first what blocking them changes, add them to `blocked.values` of what".to_owned());
+        lines.push(format!("`tributary rules show{place}` prints, and give that to"));
+        lines.push(format!("`tributary identity dry-run --rules FILE{place}`."));
     }
     if lines.is_empty() {
         lines.push("Nobody is unusually large, and no identifier is shared.".to_owned());
@@ -71,6 +84,8 @@ fn dry_run(answer: &Value) -> Vec<String> {
     let notes = [
         ("/nobodys", "events would name nobody"),
         ("/events_not_kept", "events are in ledgers and on no page any more: they are not in this"),
+        ("/as_is/joined", "groups would be joined by the rules that stand, too: order or an operator did it"),
+        ("/as_is/split", "people would be split by the rules that stand, too: order did it"),
         ("/taken_apart", "separations by operators are not replayed: events tie those people again here"),
     ];
     lines.extend(

@@ -3,12 +3,15 @@
 use aws::service::{Answer, Asked as Request, Service};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use domain::event::{ClientTime, Event, EventKind};
 use domain::identifier::Identifier;
 use domain::identity_request::{IdentityRequest, Work};
 use domain::key::ProfileId;
 use domain::profile::outbox::{Tie, TieReason};
-use domain::profile::{Held, Profile, page};
+use domain::profile::{Held, Profile, lineage, page};
+use domain::rejection::Reason;
 use domain::time::Timestamp;
+use domain::workspace::SourceId;
 use runtime::failure::chain;
 
 use super::*;
@@ -132,4 +135,58 @@ async fn an_item_that_cannot_be_read_ends_a_census_with_its_profile() {
     });
     let told = chain(taken(&service, Census::Suspects { top: 3 }).await.unwrap_err().as_ref());
     assert!(told.contains(&format!("an item of profile `{}` cannot be read", "07".repeat(16))), "{told}");
+}
+
+/// A tablet that made one person of a dozen, and an address that limits kept
+/// out of everybody but the first: no tie is open, and none was refused.
+#[tokio::test]
+async fn what_made_many_one_and_what_limits_left_out_are_suspects_without_any_refusal() {
+    let [tablet, address] = ["tablet", "test@example.com"].map(card);
+    let event = Event {
+        source: SourceId::parse("web").unwrap(),
+        message_id: "m".to_owned(),
+        kind: EventKind::Track,
+        identifiers: Vec::new(),
+        blocked: Vec::new(),
+        rules: 1,
+        client_time: ClientTime::Sent(AT),
+        event_time: AT,
+        received_at: AT,
+        payload: String::new(),
+        as_sent: String::new(),
+    };
+    let person = |held: &[&Identifier]| {
+        let mut profile = Profile::default();
+        for one in held {
+            profile.identifiers.insert((*one).clone(), Held { generation: 0, since: AT });
+        }
+        profile.encode()
+    };
+    let mut items = vec![item(1, "profile", &person(&[&tablet])), item(2, "profile", &person(&[&address]))];
+    for number in 0..12 {
+        let other = card(&format!("c{number}"));
+        let tie = page::tie(&Tie { identifiers: [other, tablet.clone()], ..tie() });
+        items.push(item(1, &tie.key.0, &tie.body));
+    }
+    for owner in 3..7 {
+        let left = lineage::left_out(&address, Reason::IdentifierLimit, &event, 1);
+        items.push(item(owner, "profile", &person(&[&card(&format!("own{owner}"))])));
+        items.push(item(owner, &left.key.0, &left.body));
+    }
+    let service = Service::new(move |request| {
+        if request.target.ends_with(".Scan") {
+            return (200, json!({ "Items": items, "Count": 1, "ScannedCount": 1 }).to_string());
+        }
+        answer(request)
+    });
+    let found = taken(&service, Census::Suspects { top: 9 }).await.unwrap();
+    let expected = json!([
+        { "kind": "card", "value": "tablet", "people": 1, "tied_to": 12, "refused": 0, "left_out": 0 },
+        { "kind": "card", "value": "test@example.com", "people": 5, "tied_to": 0, "refused": 0, "left_out": 4 },
+    ]);
+    assert_eq!(found["shared"], expected, "{found}");
+    let lines = shown::lines(&Census::Suspects { top: 9 }, &found, " --stack shop --workspace shop");
+    let block = "     tributary identity block --stack shop --workspace shop -- 'test@example.com'";
+    assert!(lines.iter().any(|line| line == block), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("dry-run --rules FILE --stack shop")), "{lines:?}");
 }

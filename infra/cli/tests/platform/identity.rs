@@ -231,8 +231,11 @@ fn other_rules_are_tried_suspects_found_and_blocked_before_anything_changes() {
         world.say("/v1/track", &tablet(user));
     }
     let suspects = world.identity(&["suspects"]).unwrap();
-    assert!(suspects.contains("  device_id tablet: 3 people, 2 ties refused\n"), "{suspects}");
-    assert!(suspects.contains("     tributary identity block 'tablet' --data "), "{suspects}");
+    let tablets =
+        "  device_id tablet: 3 people, tied to 2 identifiers, 2 ties refused, left out of 0 profiles\n";
+    assert!(suspects.contains(tablets), "{suspects}");
+    let block = suspects.lines().find(|line| line.contains("identity block")).unwrap();
+    assert!(block.contains("block --data ") && block.ends_with(" -- 'tablet'"), "{suspects}");
 
     let before = world.person("user_id", "u-1");
     let rules = world.rules();
@@ -244,6 +247,7 @@ fn other_rules_are_tried_suspects_found_and_blocked_before_anything_changes() {
     let found = |rules: &Value| serde_json::from_str::<Value>(&dry_run(rules).unwrap()).unwrap();
     let same = found(&rules);
     assert_eq!((&same["events"], &same["people"]), (&json!(6), &json!({ "now": 3, "then": 3 })), "{same}");
+    assert_eq!(same["as_is"], json!({ "joined": 0, "split": 0 }));
     assert_eq!(
         (&same["joined"], &same["split"], &same["refused"]["limit"]),
         (&json!(0), &json!(0), &json!(2))
@@ -269,6 +273,15 @@ fn other_rules_are_tried_suspects_found_and_blocked_before_anything_changes() {
     assert!(dry_run(&wrong).unwrap_err().contains("`kinds[0].limit` is 1 to 64"));
     assert_eq!(world.person("user_id", "u-1"), before, "nothing was written");
     assert_eq!(world.rules(), rules);
+
+    // Of people who are new with it, limits keep an address out: nothing ties them.
+    for user in ["t-1", "t-2", "t-3"] {
+        world.say("/v1/identify", &json!({ "userId": user, "traits": { "email": "test@example.com" } }));
+    }
+    let suspects = world.identity(&["suspects"]).unwrap();
+    let address =
+        "  email test@example.com: 3 people, tied to 0 identifiers, 0 ties refused, left out of 2 profiles\n";
+    assert!(suspects.contains(address), "{suspects}");
 
     let told = world.identity(&["block", "tablet", "kiosk"]).unwrap();
     assert!(told.contains("Version 2 of the rules stands") && told.contains("from 20"), "{told}");
