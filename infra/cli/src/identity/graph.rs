@@ -34,7 +34,9 @@ pub(super) fn lines(lineage: &Value) -> Vec<String> {
 
 fn tree(lineage: &Value, lines: &mut Vec<String>) {
     let mut nodes: Vec<&Value> = list(lineage, "identifiers").collect();
-    nodes.sort_by_key(|node| (text(node, "since"), named(node)));
+    // Of those that one event brought its home comes first: the others hang on it.
+    let is_home = |node: &Value| brought(node).is_some_and(|edge| edge.ends.first() == edge.ends.last());
+    nodes.sort_by_key(|node| (text(node, "since"), !is_home(node), named(node)));
     let mut first: BTreeMap<Node, String> = BTreeMap::new();
     let (mut edges, mut unknown) = (Vec::new(), Vec::new());
     for merge in list(lineage, "merges") {
@@ -313,6 +315,18 @@ anonymous_id a-1
         ] {
             assert!(told.contains(expected), "{expected}\nis not in\n{told}");
         }
+    }
+
+    #[test]
+    fn what_one_event_brought_hangs_on_its_home() {
+        let user = one("user_id", "u-1");
+        let lineage = json!({ "id": "p", "identifiers": [
+            identifier("email", "ann@example.com", "T1", Some(user.clone())),
+            identifier("user_id", "u-1", "T1", Some(user)),
+        ]});
+        let told = lines(&lineage).join("\n");
+        let expected = "user_id u-1\n│  identify `m` from web, T1\n└─ email ann@example.com\n      identify `m` from web, T1";
+        assert!(told.ends_with(expected), "{told}");
     }
 
     #[test]
