@@ -314,3 +314,26 @@ fn two_who_were_tied_before_there_was_an_identity_stage_become_one_when_it_start
     let again = world.identity(&["adopt"]).unwrap();
     assert!(again.contains("0 of 1 ties wait for the identity stage now"), "{again}");
 }
+
+#[test]
+fn rule_08_a_copy_that_comes_after_a_change_of_rules_is_known_for_one() {
+    let world = World::new();
+    let both = |user: &str| json!({ "userId": user, "anonymousId": "tablet" });
+    world.say("/v1/track", &order("first", 1, 10, &both("u-1")));
+    world.say("/v1/track", &order("second", 2, 20, &both("u-2")));
+    let (one, two) = (world.person("user_id", "u-1"), world.person("user_id", "u-2"));
+    assert_eq!((one.1.as_slice(), two.1.as_slice()), (&["first".to_owned()][..], &["second".to_owned()][..]));
+    world.identity(&["block", "u-2"]).unwrap();
+    let later = Request::post("/_local/clock", json!({ "advance_seconds": 300 }).to_string());
+    assert_eq!(world.platform.ask(&later).status, 200);
+    // Its home is the tablet's person now, who never saw it; the other did.
+    world.say("/v1/track", &order("second", 2, 20, &both("u-2")));
+    assert_eq!(world.person("user_id", "u-1"), one);
+    world.say("/v1/track", &order("third", 3, 30, &both("u-2")));
+    assert_eq!(world.person("user_id", "u-1").1, ["first", "third"]);
+    let lineage = world.lineage(&one.0);
+    assert_eq!(
+        (&lineage["blocked"][0]["kind"], &lineage["blocked"][0]["count"]),
+        (&json!("user_id"), &json!(1))
+    );
+}
