@@ -20,6 +20,9 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    pub const ALL: [Self; 6] =
+        [Self::Track, Self::Identify, Self::Page, Self::Screen, Self::Group, Self::Alias];
+
     /// Reads the `type` of an event.
     pub fn parse(name: &str) -> Option<Self> {
         Some(match name {

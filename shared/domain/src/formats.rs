@@ -5,13 +5,18 @@ use serde_json::json;
 
 use crate::event::{ClientTime, Event, EventKind};
 use crate::identifier::Identifier;
-use crate::key::{EventName, IdKey};
+use crate::key::{DeliveryId, EventName, IdKey};
 use crate::message::{Message, Unreadable};
+use crate::messaging::address::{Address, Delivery, Reason, State};
+use crate::messaging::consent::{About, Said, TopicId};
+use crate::messaging::record::{How, Record};
+use crate::messaging::{Channel, Kind};
 use crate::profile::group::Group;
 use crate::profile::ledger::Entry;
 use crate::profile::outbox::{Tie, TieReason};
 use crate::profile::packed::Corrupt;
 use crate::profile::page;
+use crate::profile::stored::Item;
 use crate::time::Timestamp;
 use crate::workspace::{SourceId, WorkspaceId};
 
@@ -117,6 +122,48 @@ fn a_group_of_format_1_is_still_read() {
     let mut group = Group::default();
     group.observe(&event(), event().name(&IdKey::new([7; IdKey::LENGTH])));
     assert_eq!(Group::decode(kept).unwrap(), group);
+}
+
+/// An address of which everything is known, and the record of one word about it.
+fn address() -> (Address, Record) {
+    let at = |millis| Timestamp::from_millis(1_700_000_000_000 + millis);
+    let news = About { channel: Channel::Email, topic: Some(TopicId::parse("news").unwrap()) };
+    let mut address = Address::default();
+    address.hear(news.clone(), Said::Subscribed, at(1), EventName(7));
+    address.hear(news.clone(), Said::Asked, at(2), EventName(8));
+    address.hear(About { channel: Channel::Sms, topic: None }, Said::Unsubscribed, at(3), EventName(9));
+    address.suppress(Some(Reason::Complained), at(4), EventName(10));
+    for number in 0..=100 {
+        let (channel, kind, topic) = match number % 2 {
+            0 => (Channel::Email, Kind::Promotional, news.topic.clone()),
+            _ => (Channel::Sms, Kind::Transactional, None),
+        };
+        let (id, state) = (DeliveryId::from_bytes([number; 16]), State::Accepted);
+        address.page();
+        address.claim(Delivery { id, at: at(i64::from(number)), channel, kind, topic, state }, at(200));
+    }
+    let calling = State::Calling { until: at(300), attempt: u64::MAX };
+    for (number, state) in [(201, State::Unknown), (202, calling)] {
+        let id = DeliveryId::from_bytes([number; 16]);
+        let (channel, kind) = (Channel::Email, Kind::Promotional);
+        address.claim(Delivery { id, at: at(200), channel, kind, topic: None, state }, at(200));
+    }
+    let text = |text: &str| Some(text.to_owned());
+    let (method, proof) = (text("checkbox"), text("form 7"));
+    let how =
+        How { source: "import".to_owned(), method, text: text("Так"), origin: text("192.0.2.1"), proof };
+    (address, Record { about: news, said: Said::Subscribed, at: at(1), name: EventName(7), how })
+}
+
+#[test]
+fn an_address_and_a_word_about_it_of_format_1_are_still_read() {
+    let (address, record) = address();
+    let [kept, word] = [
+        &include_bytes!("../../../events/messaging/address-v1.bin")[..],
+        include_bytes!("../../../events/messaging/consent-v1.bin"),
+    ];
+    assert_eq!(Address::read(Some(&Item { body: kept.to_vec(), ..address.item() })), Ok(address));
+    assert_eq!(Record::read(&Item { body: word.to_vec(), ..record.item() }), Ok(record));
 }
 
 #[test]

@@ -1,25 +1,37 @@
 //! JSON as senders write it.
 
+use crate::segment::list::RESERVED;
+
 /// How the names begin that `serde_json` keeps for its own numbers and raw
 /// texts.
-const RESERVED: &str = "$serde_json::private::";
+const PARSERS: &str = "$serde_json::private::";
 
 /// Whether an object anywhere in this JSON has a name that `serde_json` would
 /// take for one of its own: read as a value, something else would stand in the
 /// object's place, or the whole text would not be read at all.
-///
+pub fn has_reserved_name(json: &str) -> bool {
+    has_name(json, &[PARSERS])
+}
+
+/// The same, or a name under which this platform itself writes: what comes in
+/// at the front door with a public key must not have it.
+pub fn has_name_not_for_senders(json: &str) -> bool {
+    has_name(json, &[PARSERS, RESERVED])
+}
+
 /// Names are looked at as they are meant, however they are escaped; values may
 /// say what they like.
-pub fn has_reserved_name(json: &str) -> bool {
+fn has_name(json: &str, beginnings: &[&str]) -> bool {
     // However the name is written, it holds itself or an escape of ASCII.
-    if !json.contains(RESERVED) && !json.contains("\\u00") {
+    if !beginnings.iter().any(|beginning| json.contains(beginning)) && !json.contains("\\u00") {
         return false;
     }
     let mut rest = json;
     while let Some((text, behind)) = next_string(rest) {
         rest = behind;
         let is_name = behind.trim_ascii_start().starts_with(':');
-        if is_name && serde_json::from_str(text).is_ok_and(|name: String| name.starts_with(RESERVED)) {
+        let is_one = |name: String| beginnings.iter().any(|beginning| name.starts_with(beginning));
+        if is_name && serde_json::from_str(text).is_ok_and(is_one) {
             return true;
         }
     }
@@ -70,6 +82,19 @@ mod tests {
             check(&format!(r#"{{"a":[{{"b":1,"$serde_json::private::{name}" : 1}}]}}"#), true);
             check(&format!(r#"{{"\u0024serde_json::private::{name}":"1"}}"#), true);
             check(&format!(r#"{{"x\"\\":"y\\","$serde\u005fjson::private::{name}":"1"}}"#), true);
+        }
+    }
+
+    #[test]
+    fn what_this_platform_writes_no_sender_may() {
+        for (json, expected) in [
+            (r#"{"traits":{"$tributary":{"lists":{"vip":1}}}}"#, true),
+            (r#"{"\u0024tributary.lists":1}"#, true),
+            (r#"{"$serde_json::private::Number":"1"}"#, true),
+            (r#"{"name":"$tributary","tributary":1}"#, false),
+        ] {
+            assert_eq!(has_name_not_for_senders(json), expected, "{json}");
+            assert_eq!(has_reserved_name(json), json.contains("serde"), "{json}");
         }
     }
 

@@ -11,6 +11,7 @@ use siphasher::sip::SipHasher24;
 use std::hash::Hasher;
 
 use crate::identifier::Identifier;
+use crate::messaging::Channel;
 use crate::workspace::{SourceId, WorkspaceId};
 
 /// The deployment's id key. Its backup is the operator's most precious file.
@@ -58,6 +59,35 @@ impl IdKey {
     /// The id of a group's collection, which stands among the profiles'.
     pub fn group(&self, workspace: &WorkspaceId, group: &str) -> ProfileId {
         ProfileId(mac(&self.secret, &[b"group", workspace.as_str().as_bytes(), group.as_bytes()]))
+    }
+
+    /// The id of a part of a segment's list, which stands among the profiles', too.
+    pub fn list(&self, workspace: &WorkspaceId, segment: &str, version: u32, shard: u8) -> ProfileId {
+        let number = &version.to_be_bytes();
+        let parts: [&[u8]; 5] =
+            [b"list", workspace.as_str().as_bytes(), segment.as_bytes(), number, &[shard]];
+        ProfileId(mac(&self.secret, &parts))
+    }
+
+    /// The id of an address's collection, which stands among the profiles', too:
+    /// consent, suppression and deliveries belong to the address, not to who holds it.
+    pub fn address(&self, workspace: &WorkspaceId, address: &Identifier) -> ProfileId {
+        let (kind, value) = (address.kind().as_bytes(), address.value().as_bytes());
+        ProfileId(mac(&self.secret, &[b"address", workspace.as_str().as_bytes(), kind, value]))
+    }
+
+    /// The id of what one occasion sends to one address over one channel: two
+    /// profiles that hold the address get it once.
+    pub fn delivery(
+        &self,
+        workspace: &WorkspaceId,
+        occasion: &str,
+        channel: Channel,
+        address: &Identifier,
+    ) -> DeliveryId {
+        let parts = [workspace.as_str(), occasion, channel.name(), address.kind(), address.value()];
+        let [workspace, occasion, channel, kind, value] = parts.map(str::as_bytes);
+        DeliveryId(mac(&self.secret, &[b"delivery", workspace, occasion, channel, kind, value]))
     }
 
     /// The name by which the ledger knows an event.
@@ -159,6 +189,10 @@ macro_rules! hex_id {
 hex_id!(
     /// A profile's lasting id.
     ProfileId
+);
+hex_id!(
+    /// One message to one address over one channel.
+    DeliveryId
 );
 hex_id!(
     /// Where an identifier's row stands.

@@ -15,6 +15,8 @@ pub mod rejection;
 pub mod message;
 pub mod identity_request;
 pub mod profile;
+pub mod segment;
+pub mod messaging;
 pub mod replay;
 pub mod cursor;
 

@@ -25,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::identifier::Identifier;
 use crate::key::ProfileId;
+use crate::segment::Segments;
 use crate::time::Timestamp;
 
 use counters::Counters;
@@ -54,6 +55,7 @@ pub struct Profile {
     /// Pages of other epochs are invisible; a rebuild switches it.
     pub epoch: u32,
     pub family: Family,
+    pub segments: Segments,
 }
 
 /// Which profiles are this person, too.

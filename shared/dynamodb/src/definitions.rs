@@ -2,16 +2,24 @@
 //!
 //! | `pk` | `sk` | holds beside its version `v` |
 //! |---|---|---|
-//! | workspace | `workspace` | `rules` as JSON, `rules_version`, `created` |
+//! | workspace | `workspace` | `rules` as JSON, `rules_version`, `created`; `segments`, the version of all segments |
 //! | workspace | `source#<id>` | `region`, `origins`, `rate`, `changed` |
+//! | workspace | `segment#<id>` | `document`: the segment with its versions, as JSON |
+//! | `#fills` | workspace | `fill`: how far everybody was asked about new segments, as JSON |
 //! | workspace | `key#<key id>` | `sha256`, `source` or `scopes`, `created`; `ends` and `expires` once it was ended |
 
 mod operator;
+mod segments;
+mod sizes;
 
 use aws_sdk_dynamodb::Client;
+use domain::segment::fill::{Fill, Walked, Which};
+use domain::segment::size::{Counting, Size};
+use domain::segment::stored::{SegmentId, SegmentSet, StoredSegment};
 use domain::time::Timestamp;
 use domain::workspace::{SourceId, WorkspaceId};
 use ports::definitions::{Grant, Key, Scope, Source, Workspace};
+use ports::people::SaveError;
 use ports::{Clock, Unavailable};
 
 use crate::item::{Attributes, bytes, check_version, key, list, malformed, number, s, text};
@@ -96,7 +104,54 @@ impl<C: Clock> ports::Definitions for Definitions<C> {
         check_version(last, VERSION)?;
         let rules = serde_json::from_str(text(last, "rules")?).map_err(|_| malformed("rules"))?;
         let sources = sources.iter().map(source).collect::<Result<_, _>>()?;
-        Ok(Some(Workspace { id: id.clone(), rules, sources }))
+        Ok(Some(Workspace { id: id.clone(), rules, sources, segments: segments::version(last)? }))
+    }
+
+    async fn segments(&self, workspace: &WorkspaceId) -> Result<SegmentSet, Unavailable> {
+        self.segment_set(workspace).await
+    }
+
+    async fn fills(&self) -> Result<Vec<Fill>, Unavailable> {
+        self.open_fills().await
+    }
+
+    async fn walk(&self, fill: &Fill, part: u8, to: &Walked, looked_at: u64) -> Result<(), SaveError> {
+        self.walk_fill(fill, part, to, looked_at).await
+    }
+
+    async fn end(&self, fill: &Which) -> Result<(), SaveError> {
+        self.end_fill(fill).await
+    }
+
+    async fn switch(
+        &self,
+        fill: &Which,
+        version: u64,
+        segments: &[StoredSegment],
+        next: Option<&Fill>,
+    ) -> Result<(), SaveError> {
+        self.switch_segments(fill, version, segments, next).await
+    }
+
+    async fn counts(&self) -> Result<Vec<Counting>, Unavailable> {
+        self.all_counts().await
+    }
+
+    async fn count_on(&self, counting: &Counting) -> Result<(), Unavailable> {
+        self.put_counting(counting).await
+    }
+
+    async fn put_size(
+        &self,
+        workspace: &WorkspaceId,
+        segment: &SegmentId,
+        size: &Size,
+    ) -> Result<(), Unavailable> {
+        self.put_size_of(workspace, segment, size).await
+    }
+
+    async fn sizes(&self, workspace: &WorkspaceId, segment: &SegmentId) -> Result<Vec<Size>, Unavailable> {
+        self.sizes_of(workspace, segment).await
     }
 
     async fn key(&self, workspace: &WorkspaceId, key_id: &str) -> Result<Option<Key>, Unavailable> {

@@ -21,7 +21,7 @@ use domain::time::Timestamp;
 use domain::workspace::WorkspaceId;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use ports::Unavailable;
-use ports::people::{Check, Claim, ItemPage, Read, Save, SaveError, StoredProfile};
+use ports::people::{Check, Claim, Everyone, ItemPage, Read, Save, SaveError, StoredProfile};
 
 use crate::item::{Attributes, b, bytes, key, malformed, n, number, s, text};
 use crate::unavailable;
@@ -258,6 +258,26 @@ impl ports::People for People {
         self.write_all(puts, checks).await
     }
 
+    async fn everyone(&self, part: u32, parts: u32, cursor: Option<&str>) -> Result<Everyone, Unavailable> {
+        let number = |number: u32| i32::try_from(number).map_err(|cause| Unavailable::new("Scan", cause));
+        let scan = self
+            .client
+            .scan()
+            .table_name(&self.profiles)
+            .segment(number(part)?)
+            .total_segments(number(parts)?)
+            .filter_expression("sk = :profile")
+            .projection_expression("pk")
+            .expression_attribute_values(":profile", s(PROFILE));
+        let last = cursor.map(|cursor| cursor.split_once('|').ok_or_else(|| malformed("pk"))).transpose()?;
+        let scan = scan.set_exclusive_start_key(last.map(|(pk, sk)| key(pk, sk)));
+        let answer = scan.send().await.map_err(|cause| unavailable("Scan", cause))?;
+        let people = answer.items.unwrap_or_default().iter().map(whose).collect::<Result<_, _>>()?;
+        let next = answer.last_evaluated_key.filter(|last| !last.is_empty());
+        let next = next.map(|last| Ok(format!("{}|{}", text(&last, "pk")?, text(&last, "sk")?)));
+        Ok(Everyone { people, next: next.transpose()? })
+    }
+
     async fn due(
         &self,
         shard: u8,
@@ -274,13 +294,14 @@ impl ports::People for People {
             .expression_attribute_values(":now", n(now.millis()))
             .limit(i32::try_from(limit).unwrap_or(i32::MAX));
         let answer = query.send().await.map_err(|cause| unavailable("Query", cause))?;
-        let owner = |item: &Attributes| {
-            let (workspace, id) = text(item, "pk")?.split_once('#').ok_or_else(|| malformed("pk"))?;
-            let workspace = WorkspaceId::parse(workspace).map_err(|_| malformed("pk"))?;
-            Ok((workspace, ProfileId::parse(id).ok_or_else(|| malformed("pk"))?))
-        };
-        answer.items.unwrap_or_default().iter().map(owner).collect()
+        answer.items.unwrap_or_default().iter().map(whose).collect()
     }
+}
+
+fn whose(item: &Attributes) -> Result<(WorkspaceId, ProfileId), Unavailable> {
+    let (workspace, id) = text(item, "pk")?.split_once('#').ok_or_else(|| malformed("pk"))?;
+    let workspace = WorkspaceId::parse(workspace).map_err(|_| malformed("pk"))?;
+    Ok((workspace, ProfileId::parse(id).ok_or_else(|| malformed("pk"))?))
 }
 
 impl People {

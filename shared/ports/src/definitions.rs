@@ -3,9 +3,13 @@
 use std::future::Future;
 
 use domain::rules::Rules;
+use domain::segment::fill::{Fill, Walked, Which};
+use domain::segment::size::{Counting, Size};
+use domain::segment::stored::{SegmentId, SegmentSet, StoredSegment};
 use domain::workspace::{SourceId, WorkspaceId};
 
 use crate::Unavailable;
+use crate::people::SaveError;
 
 /// A workspace as the stages need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +17,8 @@ pub struct Workspace {
     pub id: WorkspaceId,
     pub rules: Rules,
     pub sources: Vec<Source>,
+    /// The version of its segments, by which a stage sees that they changed.
+    pub segments: u64,
 }
 
 /// A source and how its events are read.
@@ -74,6 +80,59 @@ pub trait Definitions: Send + Sync {
         &self,
         id: &WorkspaceId,
     ) -> impl Future<Output = Result<Option<Workspace>, Unavailable>> + Send;
+
+    /// All segments of a workspace.
+    fn segments(
+        &self,
+        workspace: &WorkspaceId,
+    ) -> impl Future<Output = Result<SegmentSet, Unavailable>> + Send;
+
+    /// The fills that are under way, of all workspaces.
+    fn fills(&self) -> impl Future<Output = Result<Vec<Fill>, Unavailable>> + Send;
+
+    /// Writes how far a part of a fill came, and how many more were looked at, if
+    /// the part still is where the fill says.
+    fn walk(
+        &self,
+        fill: &Fill,
+        part: u8,
+        to: &Walked,
+        looked_at: u64,
+    ) -> impl Future<Output = Result<(), SaveError>> + Send;
+
+    /// Ends a fill that has nothing to put into force.
+    fn end(&self, fill: &Which) -> impl Future<Output = Result<(), SaveError>> + Send;
+
+    /// Ends a fill and puts what it asked into force, if it has not ended and the
+    /// version of the segments is still what was seen.
+    fn switch(
+        &self,
+        fill: &Which,
+        version: u64,
+        segments: &[StoredSegment],
+        next: Option<&Fill>,
+    ) -> impl Future<Output = Result<(), SaveError>> + Send;
+
+    /// How far members were counted, of all workspaces that ever had a segment.
+    fn counts(&self) -> impl Future<Output = Result<Vec<Counting>, Unavailable>> + Send;
+
+    /// Writes how far the count of a workspace came; the last who says so is right.
+    fn count_on(&self, counting: &Counting) -> impl Future<Output = Result<(), Unavailable>> + Send;
+
+    /// Writes a segment's size of a day, or replaces it; it is kept for two years.
+    fn put_size(
+        &self,
+        workspace: &WorkspaceId,
+        segment: &SegmentId,
+        size: &Size,
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
+
+    /// The sizes of a segment that are kept, from the oldest.
+    fn sizes(
+        &self,
+        workspace: &WorkspaceId,
+        segment: &SegmentId,
+    ) -> impl Future<Output = Result<Vec<Size>, Unavailable>> + Send;
 
     /// A key by its public part; a revoked one is `None`.
     fn key(

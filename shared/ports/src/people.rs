@@ -78,6 +78,14 @@ pub struct ItemPage {
     pub next: Option<ItemKey>,
 }
 
+/// Some of all profiles.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Everyone {
+    pub people: Vec<(WorkspaceId, ProfileId)>,
+    /// Where to go on; `None` at the end of the part.
+    pub next: Option<String>,
+}
+
 /// Profiles, identifier rows, and the items of a profile's collection.
 pub trait People: Send + Sync {
     /// Reads identifier rows, each in the place of its key.
@@ -142,6 +150,16 @@ pub trait People: Send + Sync {
         workspace: &WorkspaceId,
         saves: Vec<Save>,
     ) -> impl Future<Output = Result<(), SaveError>> + Send;
+
+    /// Profiles of one part of all, in no order, from behind `cursor` on. All
+    /// parts together read the whole table: for what has to look at everybody.
+    /// People fall into parts by chance, so that one part is a fair sample.
+    fn everyone(
+        &self,
+        part: u32,
+        parts: u32,
+        cursor: Option<&str>,
+    ) -> impl Future<Output = Result<Everyone, Unavailable>> + Send;
 
     /// All profiles of one shard that were due at `now` or before, from the
     /// oldest, at most `limit`. The index may lag behind the profiles.

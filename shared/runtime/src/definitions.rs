@@ -3,9 +3,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use domain::segment::compiled::Compiled;
+use domain::segment::fill::{Fill, Walked, Which};
+use domain::segment::size::{Counting, Size};
+use domain::segment::stored::{SegmentId, SegmentSet, StoredSegment};
 use domain::time::Timestamp;
 use domain::workspace::WorkspaceId;
 use ports::definitions::{Key, Workspace};
+use ports::people::SaveError;
 use ports::{Clock, Definitions, Unavailable};
 
 /// A changed definition is seen within this time.
@@ -32,11 +37,12 @@ pub struct Cached<D> {
     definitions: D,
     known: Mutex<HashMap<WorkspaceId, Looked>>,
     keys: Mutex<HashMap<KeyPlace, LookedKey>>,
+    segments: Mutex<HashMap<WorkspaceId, Arc<Compiled>>>,
 }
 
 impl<D: Definitions> Cached<D> {
     pub fn new(definitions: D) -> Self {
-        Self { definitions, known: Mutex::default(), keys: Mutex::default() }
+        Self { definitions, known: Mutex::default(), keys: Mutex::default(), segments: Mutex::default() }
     }
 
     pub async fn workspace(
@@ -54,6 +60,29 @@ impl<D: Definitions> Cached<D> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(id.clone(), (now, workspace.clone()));
         Ok(workspace)
+    }
+
+    /// What is asked of the store itself.
+    pub const fn store(&self) -> &D {
+        &self.definitions
+    }
+
+    /// A workspace's segments made ready, of the version `wanted` or a newer
+    /// one; read again only if those that are kept are older.
+    pub async fn segments(&self, workspace: &WorkspaceId, wanted: u64) -> Result<Arc<Compiled>, Unavailable> {
+        if wanted == 0 {
+            return Ok(Arc::default());
+        }
+        let kept = self.segments.lock().unwrap_or_else(PoisonError::into_inner).get(workspace).cloned();
+        if let Some(kept) = kept.filter(|kept| kept.version >= wanted) {
+            return Ok(kept);
+        }
+        let set = self.definitions.segments(workspace).await?;
+        let compiled = set.compile().map_err(|cause| Unavailable::new("making segments ready", cause))?;
+        let compiled = Arc::new(compiled);
+        let mut segments = self.segments.lock().unwrap_or_else(PoisonError::into_inner);
+        segments.insert(workspace.clone(), Arc::clone(&compiled));
+        Ok(compiled)
     }
 
     /// A key by its public part; a revoked one is `None`.
@@ -102,6 +131,53 @@ impl<D: Definitions, C: Clock> Definitions for Kept<D, C> {
         Ok(found.map(Arc::unwrap_or_clone))
     }
 
+    async fn segments(&self, workspace: &WorkspaceId) -> Result<SegmentSet, Unavailable> {
+        self.cached.definitions.segments(workspace).await
+    }
+
+    async fn fills(&self) -> Result<Vec<Fill>, Unavailable> {
+        self.cached.definitions.fills().await
+    }
+
+    async fn walk(&self, fill: &Fill, part: u8, to: &Walked, looked_at: u64) -> Result<(), SaveError> {
+        self.cached.definitions.walk(fill, part, to, looked_at).await
+    }
+
+    async fn end(&self, fill: &Which) -> Result<(), SaveError> {
+        self.cached.definitions.end(fill).await
+    }
+
+    async fn switch(
+        &self,
+        fill: &Which,
+        version: u64,
+        segments: &[StoredSegment],
+        next: Option<&Fill>,
+    ) -> Result<(), SaveError> {
+        self.cached.definitions.switch(fill, version, segments, next).await
+    }
+
+    async fn counts(&self) -> Result<Vec<Counting>, Unavailable> {
+        self.cached.definitions.counts().await
+    }
+
+    async fn count_on(&self, counting: &Counting) -> Result<(), Unavailable> {
+        self.cached.definitions.count_on(counting).await
+    }
+
+    async fn put_size(
+        &self,
+        workspace: &WorkspaceId,
+        segment: &SegmentId,
+        size: &Size,
+    ) -> Result<(), Unavailable> {
+        self.cached.definitions.put_size(workspace, segment, size).await
+    }
+
+    async fn sizes(&self, workspace: &WorkspaceId, segment: &SegmentId) -> Result<Vec<Size>, Unavailable> {
+        self.cached.definitions.sizes(workspace, segment).await
+    }
+
     async fn key(&self, workspace: &WorkspaceId, key_id: &str) -> Result<Option<Key>, Unavailable> {
         let found = self.cached.key(workspace, key_id, self.clock.now()).await?;
         Ok(found.map(Arc::unwrap_or_clone))
@@ -126,7 +202,7 @@ mod tests {
         let id = WorkspaceId::parse("shop").unwrap();
         let define = |version| {
             let rules = Rules { version, ..Rules::default() };
-            definitions.define(Workspace { id: id.clone(), rules, sources: Vec::new() });
+            definitions.define(Workspace { id: id.clone(), rules, sources: Vec::new(), segments: 0 });
         };
         define(1);
         let kept = Kept::new(definitions.clone(), clock.clone());

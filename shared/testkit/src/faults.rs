@@ -11,10 +11,13 @@ use std::task::Poll;
 use domain::key::{IdentifierKey, ProfileId};
 use domain::profile::stored::{IdentityRow, Item, ItemKey};
 use domain::rejection::Rejection;
+use domain::segment::fill::{Fill, Walked, Which};
+use domain::segment::size::{Counting, Size};
+use domain::segment::stored::{SegmentId, SegmentSet, StoredSegment};
 use domain::time::Timestamp;
 use domain::workspace::{SourceId, WorkspaceId};
 use ports::definitions::{Key, Workspace};
-use ports::people::{ItemPage, Read, Save, SaveError, StoredProfile};
+use ports::people::{Everyone, ItemPage, Read, Save, SaveError, StoredProfile};
 use ports::queue::Outgoing;
 use ports::rejections::{Part, Place};
 use ports::{Definitions, People, Queue, Rejections, Unavailable};
@@ -205,6 +208,10 @@ impl<T: People> People for Faulty<T> {
         self.meet("save_all", self.inner.save_all(workspace, saves)).await
     }
 
+    async fn everyone(&self, part: u32, parts: u32, cursor: Option<&str>) -> Result<Everyone, Unavailable> {
+        self.meet("everyone", self.inner.everyone(part, parts, cursor)).await
+    }
+
     async fn due(
         &self,
         shard: u8,
@@ -262,6 +269,53 @@ impl<T: Queue> Queue for Faulty<T> {
 impl<T: Definitions> Definitions for Faulty<T> {
     async fn workspace(&self, id: &WorkspaceId) -> Result<Option<Workspace>, Unavailable> {
         self.meet("workspace", self.inner.workspace(id)).await
+    }
+
+    async fn segments(&self, workspace: &WorkspaceId) -> Result<SegmentSet, Unavailable> {
+        self.meet("segments", self.inner.segments(workspace)).await
+    }
+
+    async fn fills(&self) -> Result<Vec<Fill>, Unavailable> {
+        self.meet("fills", self.inner.fills()).await
+    }
+
+    async fn walk(&self, fill: &Fill, part: u8, to: &Walked, looked_at: u64) -> Result<(), SaveError> {
+        self.meet("walk", self.inner.walk(fill, part, to, looked_at)).await
+    }
+
+    async fn end(&self, fill: &Which) -> Result<(), SaveError> {
+        self.meet("end", self.inner.end(fill)).await
+    }
+
+    async fn switch(
+        &self,
+        fill: &Which,
+        version: u64,
+        segments: &[StoredSegment],
+        next: Option<&Fill>,
+    ) -> Result<(), SaveError> {
+        self.meet("switch", self.inner.switch(fill, version, segments, next)).await
+    }
+
+    async fn counts(&self) -> Result<Vec<Counting>, Unavailable> {
+        self.meet("counts", self.inner.counts()).await
+    }
+
+    async fn count_on(&self, counting: &Counting) -> Result<(), Unavailable> {
+        self.meet("count_on", self.inner.count_on(counting)).await
+    }
+
+    async fn put_size(
+        &self,
+        workspace: &WorkspaceId,
+        segment: &SegmentId,
+        size: &Size,
+    ) -> Result<(), Unavailable> {
+        self.meet("put_size", self.inner.put_size(workspace, segment, size)).await
+    }
+
+    async fn sizes(&self, workspace: &WorkspaceId, segment: &SegmentId) -> Result<Vec<Size>, Unavailable> {
+        self.meet("sizes", self.inner.sizes(workspace, segment)).await
     }
 
     async fn key(&self, workspace: &WorkspaceId, key_id: &str) -> Result<Option<Key>, Unavailable> {

@@ -11,6 +11,12 @@ pub mod idempotency;
 pub mod people;
 pub mod faults;
 pub mod contract;
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "it is asked about documents that were read before, by tests alone"
+)]
+pub mod reference;
 
 pub use definitions::MemoryDefinitions;
 pub use faults::{Fault, Faulty};

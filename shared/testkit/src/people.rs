@@ -7,7 +7,7 @@ use domain::key::{IdentifierKey, ProfileId};
 use domain::profile::stored::{IdentityRow, Item, ItemKey, due_shard};
 use domain::time::Timestamp;
 use domain::workspace::WorkspaceId;
-use ports::people::{Check, Claim, ItemPage, Read, Save, SaveError, StoredProfile};
+use ports::people::{Check, Claim, Everyone, ItemPage, Read, Save, SaveError, StoredProfile};
 use ports::{People, Unavailable};
 
 use crate::lock;
@@ -157,6 +157,22 @@ impl People for MemoryPeople {
             }
         }
         Ok(())
+    }
+
+    async fn everyone(&self, part: u32, parts: u32, cursor: Option<&str>) -> Result<Everyone, Unavailable> {
+        let tables = lock(&self.tables);
+        let mut keys = tables.profiles.keys().filter(|(_, id)| {
+            id.as_bytes().last_chunk().is_some_and(|end| u32::from_be_bytes(*end) % parts == part)
+        });
+        let name = |(workspace, id): &(WorkspaceId, ProfileId)| format!("{workspace}#{id}");
+        let people: Vec<_> = keys
+            .by_ref()
+            .filter(|key| cursor.is_none_or(|cursor| name(key).as_str() > cursor))
+            .take(PAGE_ITEMS)
+            .cloned()
+            .collect();
+        let next = keys.next().and(people.last()).map(name);
+        Ok(Everyone { people, next })
     }
 
     async fn due(

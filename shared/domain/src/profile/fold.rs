@@ -8,15 +8,30 @@ use super::traits::Overflow;
 use super::{Campaign, GROUPS_MAX, Profile, TIE_MARKS_MAX};
 use crate::event::{Event, EventKind};
 use crate::key::EventName;
+use crate::segment::compiled::Compiled;
+use crate::segment::settle::Changed;
 
 impl Profile {
     /// Takes one event in; says which traits did not fit.
     ///
     /// The caller has asked the ledger: an event is folded once.
     pub fn fold(&mut self, event: &Event, name: EventName) -> Vec<Overflow> {
+        self.fold_under(&Compiled::default(), event, name, &mut Changed::default())
+    }
+
+    /// Takes one event in, and into the features of segments; notes what that
+    /// changed.
+    pub fn fold_under(
+        &mut self,
+        compiled: &Compiled,
+        event: &Event,
+        name: EventName,
+        changed: &mut Changed,
+    ) -> Vec<Overflow> {
         let stamp = Stamp { at: event.event_time, event: name };
         // Ingest let only JSON objects through; what is none says nothing.
         let payload: Map<String, Value> = serde_json::from_str(&event.payload).unwrap_or_default();
+        self.observe(compiled, event, &payload, stamp, changed);
         self.sources.insert(event.source.to_string());
         self.counters.event(event.kind, event.event_time);
         for blocked in &event.blocked {
@@ -66,6 +81,10 @@ impl Profile {
         }
         self.family.absorbed.extend(other.family.absorbed);
         self.family.apart.extend(other.family.apart);
+        self.segments.absorb(other.segments);
+        for change in other.outbox.changes() {
+            self.outbox.change(change.clone());
+        }
         self
     }
 

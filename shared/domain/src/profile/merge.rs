@@ -5,6 +5,8 @@ use super::{Absorbed, Family, Profile, Standing, outbox::Outbox, outbox::Tie};
 use crate::identifier::{Identifier, USER_ID};
 use crate::key::ProfileId;
 use crate::rules::{Broken, Rules};
+use crate::segment::stored::SegmentId;
+use crate::segment::{Cause, Change, Membership, Segments};
 use crate::time::Timestamp;
 
 /// A profile and its id.
@@ -65,14 +67,93 @@ pub fn merge(rules: &Rules, tie: &Tie, now: Timestamp, a: Named, b: Named) -> Re
 
 fn unite(tie: &Tie, now: Timestamp, (to, survivor): Named, (from, absorbed): Named) -> Merged {
     let how = Absorbed { epoch: absorbed.epoch, at: now, tie: tie.mark() };
+    let withdrawn = withdrawn(from, &absorbed, now);
+    let entered: Vec<Change> = absorbed
+        .segments
+        .memberships
+        .iter()
+        .filter(|(id, of)| of.holds && !survivor.segments.memberships.get(*id).is_some_and(|own| own.holds))
+        .map(|(segment, of)| {
+            let own = survivor.segments.memberships.get(segment);
+            let seq = own.map_or(of.seq, |own| own.seq.max(of.seq)).saturating_add(1);
+            let version = own.map_or(of.version, |own| own.version.max(of.version));
+            let segment = segment.clone();
+            Change {
+                of: None,
+                segment,
+                version,
+                seq,
+                holds: true,
+                at: now,
+                cause: Cause::Merge,
+                silent: true,
+            }
+        })
+        .collect();
     let frozen = Profile {
+        segments: frozen_segments(&absorbed),
         outbox: Outbox::default(),
         family: Family { absorbed_into: Some(to), ..absorbed.family.clone() },
         ..absorbed.clone()
     };
+    // What it still had to tell it told of itself.
+    let mut absorbed = absorbed;
+    let changes = absorbed.outbox.changes().iter().cloned();
+    let changes = changes.map(|change| Change { of: change.of.or(Some(from)), ..change }).collect();
+    absorbed.outbox = Outbox::from_parts(absorbed.outbox.ties().to_vec(), changes);
     let mut united = survivor.union(absorbed);
     united.family.absorbed.insert(from, how);
+    for change in &entered {
+        if let Some(membership) = united.segments.memberships.get_mut(&change.segment) {
+            membership.seq = change.seq;
+        }
+    }
+    for change in withdrawn.into_iter().chain(entered) {
+        united.outbox.change(change);
+    }
+    if !united.segments.is_empty() {
+        united.segments.until = Some(now);
+    }
     Merged { survivor: (to, united), absorbed: (from, frozen) }
+}
+
+/// Whoever is in with the one that is taken in leaves the lists as that one,
+/// those of versions to come included.
+fn withdrawn(from: ProfileId, absorbed: &Profile, now: Timestamp) -> Vec<Change> {
+    let leave = |segment: &SegmentId, version: u32, seq: u32| Change {
+        of: Some(from),
+        segment: segment.clone(),
+        version,
+        seq: seq.saturating_add(1),
+        holds: false,
+        at: now,
+        cause: Cause::Merge,
+        silent: true,
+    };
+    let of_one = |(segment, of): (&SegmentId, &Membership)| {
+        let stands = of.holds.then(|| leave(segment, of.version, of.seq));
+        let comes = of.next.filter(|next| next.holds).map(|next| leave(segment, next.version, next.seq));
+        stands.into_iter().chain(comes).collect::<Vec<_>>()
+    };
+    absorbed.segments.memberships.iter().flat_map(of_one).collect()
+}
+
+/// The absorbed one acts no more: it is in no list, and nothing of it is due.
+fn frozen_segments(absorbed: &Profile) -> Segments {
+    let mut segments = absorbed.segments.clone();
+    segments.until = None;
+    segments.features.clear();
+    for membership in segments.memberships.values_mut() {
+        if membership.holds {
+            membership.holds = false;
+            membership.seq = membership.seq.saturating_add(1);
+        }
+        if let Some(next) = membership.next.as_mut().filter(|next| next.holds) {
+            next.holds = false;
+            next.seq = next.seq.saturating_add(1);
+        }
+    }
+    segments
 }
 
 fn may(rules: &Rules, tie: &Tie, a: &Named, b: &Named) -> Result<(), Refusal> {

@@ -6,16 +6,21 @@
 use serde::{Deserialize, Serialize};
 
 use crate::identifier::Identifier;
+use crate::segment::Change;
 use crate::time::Timestamp;
 
 /// A profile whose outbox is fuller than this takes no events until it is
 /// emptied, or a stuck receiver would grow the item without bound.
 pub const ENTRIES_MAX: usize = 100;
+/// The same for changes of segments, which are small, and come many at once
+/// when a person is first seen.
+pub const CHANGES_MAX: usize = 2_000;
 
 /// What is still to be caused; each id once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Outbox {
     ties: Vec<Tie>,
+    changes: Vec<Change>,
 }
 
 /// One event names two profiles: they are one person, which is for the
@@ -75,20 +80,25 @@ impl std::fmt::Debug for Tie {
 }
 
 impl Outbox {
-    pub fn from_ties(ties: Vec<Tie>) -> Self {
-        Self { ties }
+    pub fn from_parts(ties: Vec<Tie>, changes: Vec<Change>) -> Self {
+        Self { ties, changes }
     }
 
     pub fn ties(&self) -> &[Tie] {
         &self.ties
     }
 
+    /// Answers of segments that changed, in their order.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
     pub fn is_empty(&self) -> bool {
-        self.ties.is_empty()
+        self.ties.is_empty() && self.changes.is_empty()
     }
 
     pub fn is_full(&self) -> bool {
-        self.ties.len() >= ENTRIES_MAX
+        self.ties.len() >= ENTRIES_MAX || self.changes.len() >= CHANGES_MAX
     }
 
     pub fn push(&mut self, tie: Tie) {
@@ -97,8 +107,25 @@ impl Outbox {
         }
     }
 
-    /// Removes what was carried out, by id; what came meanwhile stays.
+    /// Adds an answer that nobody gave before.
+    pub fn append(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
+    /// Adds a change, unless it stands there already.
+    pub fn change(&mut self, change: Change) {
+        if !self.changes.contains(&change) {
+            self.changes.push(change);
+        }
+    }
+
+    /// Removes ties that were carried out, by mark; what came meanwhile stays.
     pub fn clear(&mut self, sent: &[u64]) {
         self.ties.retain(|tie| !sent.contains(&tie.mark()));
+    }
+
+    /// The same for changes, by id.
+    pub fn clear_changes(&mut self, sent: &[u64]) {
+        self.changes.retain(|change| !sent.contains(&change.id()));
     }
 }

@@ -7,6 +7,7 @@
 //! one before.
 
 mod first;
+mod segments;
 mod tables;
 
 use std::collections::BTreeSet;
@@ -23,14 +24,18 @@ use super::{Absorbed, Campaign, Campaigns, Family, Held, Profile, Standing};
 use crate::event::EventKind;
 use crate::identifier::Identifier;
 use crate::key::{EventName, ProfileId};
+use crate::segment::Segments;
 use crate::time::Timestamp;
 use crate::workspace::SourceId;
+use segments::PackedSegments;
 use tables::{Place, Rows, Stamped, Tables};
 
 /// The format of ledger pages, ties and groups.
 pub const VERSION: u8 = 1;
-/// The format of a profile item. Format 1 is still read.
+/// The format of a profile item that no segment has asked. Format 1 is still read.
 pub const PROFILE_VERSION: u8 = 2;
+/// The same with what segments keep behind it.
+pub const SEGMENTS_VERSION: u8 = 3;
 
 /// Stored bytes that this build cannot read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -45,7 +50,7 @@ pub enum Corrupt {
 }
 
 /// Puts the version in front of a packed value.
-pub(super) fn encode(value: &impl Serialize) -> Vec<u8> {
+pub(crate) fn encode(value: &impl Serialize) -> Vec<u8> {
     append(vec![VERSION], value)
 }
 
@@ -57,7 +62,7 @@ pub(super) fn append(to: Vec<u8>, value: &impl Serialize) -> Vec<u8> {
 }
 
 /// Reads what [`encode`] wrote.
-pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Corrupt> {
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Corrupt> {
     match bytes.split_first() {
         None => Err(Corrupt::Bytes),
         Some((&VERSION, rest)) => whole(rest),
@@ -119,9 +124,15 @@ enum PackedSetting {
 
 impl Profile {
     pub fn encode(&self) -> Vec<u8> {
-        let (tables, packed) = self.pack();
-        let bytes = tables.write(vec![PROFILE_VERSION]);
-        dictionary::PROFILE.squeeze(bytes, &append(Vec::new(), &packed))
+        let (mut tables, packed) = self.pack();
+        let changes = self.outbox.changes();
+        if PackedSegments::is_nothing(&self.segments, changes) {
+            let bytes = tables.write(vec![PROFILE_VERSION]);
+            return dictionary::PROFILE.squeeze(bytes, &append(Vec::new(), &packed));
+        }
+        let segments = PackedSegments::of(&self.segments, changes, &mut tables);
+        let bytes = tables.write_features(tables.write(vec![SEGMENTS_VERSION]));
+        dictionary::PROFILE.squeeze(bytes, &append(append(Vec::new(), &packed), &segments))
     }
 
     pub fn decode(bytes: &[u8]) -> Result<Self, Corrupt> {
@@ -131,8 +142,18 @@ impl Profile {
                 let (rows, rest) = Rows::read(rest)?;
                 Self::unpack(&rows, whole(&dictionary::PROFILE.unfold(rest, UNPACKED_MAX)?)?)
             }
+            Some((&SEGMENTS_VERSION, rest)) => {
+                let (mut rows, rest) = Rows::read(rest)?;
+                let rest = rows.read_features(rest)?;
+                let (packed, segments): (Packed, PackedSegments) =
+                    whole(&dictionary::PROFILE.unfold(rest, UNPACKED_MAX)?)?;
+                let (segments, changes) = segments.segments(&rows)?;
+                let mut profile = Self { segments, ..Self::unpack(&rows, packed)? };
+                profile.outbox = Outbox::from_parts(profile.outbox.ties().to_vec(), changes);
+                Ok(profile)
+            }
             Some((&1, rest)) => first::decode(rest),
-            Some((&newer, _)) if newer > PROFILE_VERSION => Err(Corrupt::Newer(newer)),
+            Some((&newer, _)) if newer > SEGMENTS_VERSION => Err(Corrupt::Newer(newer)),
             Some((&older, _)) => Err(Corrupt::Older(older)),
         }
     }
@@ -249,7 +270,8 @@ impl Profile {
             seed: packed.seed.map(|place| rows.hash(place)).transpose()?,
             ties: packed.ties.into_iter().map(|place| rows.hash(place)).collect::<Result<_, _>>()?,
             ledger: Ledger::from_parts(entries, packed.spilled_to.map(moment).transpose()?),
-            outbox: Outbox::from_ties(packed.outbox),
+            outbox: Outbox::from_parts(packed.outbox, Vec::new()),
+            segments: Segments::default(),
             epoch: packed.epoch,
             family: Family {
                 absorbed_into: packed.absorbed_into,

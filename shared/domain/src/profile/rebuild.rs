@@ -13,6 +13,7 @@ use super::{Absorbed, Family, Held, Profile, page};
 use crate::event::Event;
 use crate::identifier::Identifier;
 use crate::key::{EventName, IdKey, ProfileId, halves};
+use crate::segment::Segments;
 use crate::workspace::WorkspaceId;
 
 /// Which of the two people something belongs to.
@@ -69,6 +70,8 @@ pub struct Rest<'a> {
     /// Whom this side must not be made one with.
     pub apart: BTreeSet<ProfileId>,
     pub outbox: Outbox,
+    /// What segments knew of this side, to be asked anew.
+    pub segments: Segments,
 }
 
 impl Rebuild {
@@ -109,6 +112,7 @@ impl Rebuild {
         profile.seed = rest.identifiers.keys().map(|one| seed(rest.key, rest.workspace, one)).min();
         profile.identifiers = rest.identifiers;
         profile.outbox = rest.outbox;
+        profile.segments = rest.segments;
         profile.epoch = self.epoch;
         // All pages are the profile's own now: those of the absorbed are empty.
         let absorbed =

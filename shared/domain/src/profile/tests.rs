@@ -191,8 +191,8 @@ proptest! {
 #[test]
 fn an_item_of_a_newer_build_is_told_from_a_broken_one() {
     let mut bytes = Profile::default().encode();
-    bytes[0] = 3;
-    assert_eq!(Profile::decode(&bytes), Err(Corrupt::Newer(3)));
+    bytes[0] = 4;
+    assert_eq!(Profile::decode(&bytes), Err(Corrupt::Newer(4)));
     bytes[0] = 0;
     assert_eq!(Profile::decode(&bytes), Err(Corrupt::Older(0)));
     assert_eq!(Profile::decode(&[]), Err(Corrupt::Bytes));

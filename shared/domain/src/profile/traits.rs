@@ -113,6 +113,25 @@ impl Traits {
         root
     }
 
+    /// The value at a path: a register's own, or an object of all that stand below it.
+    pub fn get(&self, steps: &[String]) -> Option<Value> {
+        let path = steps.join("\u{1f}");
+        match self.registers.get(&path).map(|written| &written.value) {
+            Some(Setting::Json(json)) => return serde_json::from_str(json).ok(),
+            Some(Setting::Removed) => return None,
+            Some(Setting::Covered) | None => (),
+        }
+        let prefix = format!("{path}{STEP}");
+        let from = (Bound::Excluded(prefix.clone()), Bound::Unbounded);
+        let mut object = Map::new();
+        for (below, written) in self.registers.range(from).take_while(|(path, _)| path.starts_with(&prefix)) {
+            if let (Some(rest), Setting::Json(json)) = (below.get(prefix.len()..), &written.value) {
+                insert(&mut object, rest.split(STEP), serde_json::from_str(json).unwrap_or(Value::Null));
+            }
+        }
+        (!object.is_empty()).then_some(Value::Object(object))
+    }
+
     /// A register is written unless something newer stands at or above it.
     /// `false` if there is no room for it.
     fn write(&mut self, path: &str, mut written: Written) -> bool {

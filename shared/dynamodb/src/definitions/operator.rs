@@ -19,7 +19,7 @@ use crate::item::{
 };
 use crate::unavailable;
 
-const TRANSACTION: &str = "TransactWriteItems";
+pub(super) const TRANSACTION: &str = "TransactWriteItems";
 const NEW: &str = "attribute_not_exists(pk)";
 const THERE: &str = "attribute_exists(pk)";
 /// An ended key is shown for so long, then `DynamoDB` removes it.
@@ -258,7 +258,7 @@ impl<C: Clock> Definitions<C> {
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    fn put(&self, item: Attributes, condition: &str) -> Result<TransactWriteItem, Unavailable> {
+    pub(super) fn put(&self, item: Attributes, condition: &str) -> Result<TransactWriteItem, Unavailable> {
         let put = Put::builder().table_name(&self.table).set_item(Some(item)).condition_expression(condition);
         let put = put.build().map_err(|cause| Unavailable::new(TRANSACTION, cause))?;
         Ok(TransactWriteItem::builder().put(put).build())
@@ -274,7 +274,7 @@ impl<C: Clock> Definitions<C> {
     }
 
     /// Writes all or nothing; the error is that of the first condition that did not hold.
-    async fn transact(&self, writes: Vec<(TransactWriteItem, IfNot)>) -> Result<(), DefineError> {
+    pub(super) async fn transact(&self, writes: Vec<(TransactWriteItem, IfNot)>) -> Result<(), DefineError> {
         let (items, if_not): (Vec<_>, Vec<_>) = writes.into_iter().unzip();
         let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
         sent.map(|_| ()).map_err(|error| cancelled(error, if_not))

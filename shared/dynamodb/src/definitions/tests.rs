@@ -1,5 +1,6 @@
 use domain::access::AccessKey;
 use domain::rules::Rules;
+use domain::segment::stored::SegmentId;
 use ports::Definitions as _;
 use testkit::contract::definitions::{Given, check, grants, workspaces};
 use testkit::{SeededEntropy, TestClock};
@@ -194,4 +195,51 @@ async fn an_item_of_a_newer_form_is_not_taken_for_nothing() {
     }
     assert!(definitions.workspace(&shop()).await.is_err());
     assert!(definitions.key(&shop(), made.id()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_fill_is_walked_part_by_part_and_ends_once() {
+    let Setting { definitions, .. } = empty().await;
+    definitions.create_workspace(&shop(), &Rules::default()).await.unwrap();
+    let set = definitions.segments(&shop()).await.unwrap();
+    let id = SegmentId::parse("buyers").unwrap();
+    let document = r#"{"name": "Buyers", "when": {"event": "Ordered"}}"#;
+    let buyers = set.publish(&id, document, NOW).unwrap();
+    definitions.publish_segments(&shop(), set.version, std::slice::from_ref(&buyers)).await.unwrap();
+    let late = definitions.publish_segments(&shop(), set.version, &[buyers]).await;
+    assert!(matches!(late, Err(DefineError::Conflict)), "somebody published before: {late:?}");
+    assert_eq!(definitions.workspace(&shop()).await.unwrap().unwrap().segments, 1);
+
+    let [fill] = definitions.fills().await.unwrap().try_into().unwrap();
+    assert_eq!(fill, Fill::new(shop(), 1, NOW));
+    let there = Walked { cursor: Some("shop#1|profile".to_owned()), done: false };
+    let done = Walked { cursor: None, done: true };
+    // Two workers of different parts do not meet; two of one part do.
+    definitions.walk(&fill, 3, &there, 5).await.unwrap();
+    definitions.walk(&fill, 4, &done, 2).await.unwrap();
+    let again = definitions.walk(&fill, 3, &done, 5).await;
+    assert!(matches!(again, Err(SaveError::Conflict)), "{again:?}");
+    let [walked] = definitions.fills().await.unwrap().try_into().unwrap();
+    assert_eq!(
+        (walked.parts[3].clone(), walked.parts[4].clone(), walked.looked_at),
+        (there, done.clone(), 7)
+    );
+    definitions.walk(&walked, 3, &done, 1).await.unwrap();
+
+    let set = definitions.segments(&shop()).await.unwrap();
+    let (switched, tell) = walked.switch(&set, NOW);
+    assert_eq!((switched.len(), tell), (1, None));
+    let tell = Fill::new(shop(), 2, NOW);
+    let old = definitions.switch(&walked.is, 0, &switched, Some(&tell)).await;
+    assert!(matches!(old, Err(SaveError::Conflict)), "the segments changed meanwhile: {old:?}");
+    definitions.switch(&walked.is, 1, &switched, Some(&tell)).await.unwrap();
+    let lost = definitions.switch(&walked.is, 1, &switched, Some(&tell)).await;
+    assert!(matches!(lost, Err(SaveError::Conflict)), "{lost:?}");
+    let now = definitions.segments(&shop()).await.unwrap();
+    assert_eq!((now.version, now.segments[0].pending.clone()), (2, None));
+    assert!(matches!(definitions.walk(&walked, 0, &done, 1).await, Err(SaveError::Conflict)));
+    assert_eq!(definitions.fills().await.unwrap(), std::slice::from_ref(&tell));
+    definitions.end(&tell.is).await.unwrap();
+    assert_eq!(definitions.fills().await.unwrap(), []);
+    assert!(matches!(definitions.end(&tell.is).await, Err(SaveError::Conflict)));
 }

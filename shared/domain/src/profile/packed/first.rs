@@ -14,6 +14,7 @@ use crate::profile::outbox::{Outbox, Tie};
 use crate::profile::stamp::Stamp;
 use crate::profile::traits::{Traits, Written};
 use crate::profile::{Campaign, Campaigns, Family, Held, Profile, Standing};
+use crate::segment::Segments;
 use crate::time::Timestamp;
 use crate::workspace::SourceId;
 
@@ -89,7 +90,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Profile, Corrupt> {
             packed.ledger.into_iter().map(entry).collect(),
             packed.spilled_to.map(absolute),
         ),
-        outbox: Outbox::from_ties(packed.outbox),
+        outbox: Outbox::from_parts(packed.outbox, Vec::new()),
+        segments: Segments::default(),
         epoch: packed.epoch,
         family: Family::default(), // Format 1 knew no merges.
     })

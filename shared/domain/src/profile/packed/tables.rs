@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::Corrupt;
 use crate::key::EventName;
 use crate::profile::stamp::Stamp;
+use crate::segment::feature::FeatureId;
 use crate::time::Timestamp;
 
 /// The place of a row in its table.
@@ -44,6 +45,8 @@ impl<T: Ord + Copy> Table<T> {
 pub(super) struct Tables {
     moments: Table<Timestamp>,
     hashes: Table<u64>,
+    /// Only of a profile that keeps something for segments.
+    features: Vec<FeatureId>,
 }
 
 impl Tables {
@@ -59,6 +62,10 @@ impl Tables {
 
     pub(super) fn hash(&mut self, hash: u64) -> Place {
         self.hashes.place(hash)
+    }
+
+    pub(super) fn feature(&mut self, id: FeatureId) {
+        self.features.push(id);
     }
 
     pub(super) fn stamp(&mut self, stamp: Stamp) -> Stamped {
@@ -78,6 +85,14 @@ impl Tables {
         let hashes: Vec<[u8; 8]> = self.hashes.rows.iter().map(|hash| hash.to_le_bytes()).collect();
         super::append(to, &(moments, hashes))
     }
+
+    /// Appends the names of features, five bytes each.
+    pub(super) fn write_features(&self, to: Vec<u8>) -> Vec<u8> {
+        let byte = |id: FeatureId, place: usize| (id.0 >> (8 * place)).to_le_bytes()[0];
+        let short =
+            |id: &FeatureId| -> [u8; FeatureId::BYTES] { std::array::from_fn(|place| byte(*id, place)) };
+        super::append(to, &self.features.iter().map(short).collect::<Vec<_>>())
+    }
 }
 
 /// The tables of a profile that is being read.
@@ -85,6 +100,7 @@ impl Tables {
 pub(super) struct Rows {
     moments: Vec<Timestamp>,
     hashes: Vec<u64>,
+    features: Vec<FeatureId>,
 }
 
 impl Rows {
@@ -98,7 +114,22 @@ impl Rows {
             Timestamp::from_millis(at)
         };
         let moments = moments.into_iter().map(&mut add).collect();
-        Ok((Self { moments, hashes: hashes.into_iter().map(u64::from_le_bytes).collect() }, rest))
+        let hashes = hashes.into_iter().map(u64::from_le_bytes).collect();
+        Ok((Self { moments, hashes, features: Vec::new() }, rest))
+    }
+
+    /// Reads what [`Tables::write_features`] appended behind these; gives back what follows it.
+    pub(super) fn read_features<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Corrupt> {
+        let read = postcard::take_from_bytes::<Vec<[u8; FeatureId::BYTES]>>(bytes);
+        let (features, rest) = read.map_err(|_| Corrupt::Bytes)?;
+        let add = |id: u64, byte: u8| id << 8 | u64::from(byte);
+        let long = |short: [u8; FeatureId::BYTES]| short.into_iter().rev().fold(0, add);
+        self.features = features.into_iter().map(|short| FeatureId(long(short))).collect();
+        Ok(rest)
+    }
+
+    pub(super) fn features(&self) -> impl Iterator<Item = FeatureId> {
+        self.features.iter().copied()
     }
 
     pub(super) fn moment(&self, place: Place) -> Result<Timestamp, Corrupt> {
