@@ -10,6 +10,7 @@ use domain::profile::outbox::{Tie, TieReason};
 use domain::profile::stored::Version;
 use domain::profile::{Profile, lineage, page};
 use domain::rejection::{Reason, Rejection};
+use domain::time::Timestamp;
 use domain::workspace::{SourceId, WorkspaceId};
 use ports::definitions::Workspace;
 use ports::people::{Save, SaveError, StoredProfile};
@@ -195,7 +196,8 @@ where
     pub(crate) fn stored(&self, seen: Option<Version>, profile: &Profile) -> StoredProfile {
         let counter = seen.map_or(1, |seen| seen.counter.saturating_add(1));
         let [write, _] = halves(self.entropy.bytes());
-        let due = (!profile.outbox.is_empty()).then(|| self.clock.now().floor_to_minute());
+        let now = (!profile.outbox.is_empty()).then(|| self.clock.now());
+        let due = now.into_iter().chain(profile.segments.until).min().map(Timestamp::floor_to_minute);
         StoredProfile { version: Version { counter, write }, body: profile.encode(), due }
     }
 

@@ -17,6 +17,7 @@ use domain::profile::outbox::Outbox;
 use domain::profile::rebuild::{Rebuild, Rebuilt, Rest, Side};
 use domain::profile::stored::{IdentityRow, Item, ItemKey, Owner};
 use domain::profile::{Absorbed, Family, Held, Profile, Standing, ledger::Entry, page};
+use domain::segment::{Cause, Segments};
 use domain::workspace::WorkspaceId;
 use ports::people::{Claim, Read, Save, SaveError, StoredProfile};
 use ports::{Clock, Definitions, Entropy, People, Rejections};
@@ -449,8 +450,24 @@ where
             let [home, _] = &tie.identifiers;
             before.side_of_identifier(home).unwrap_or(Side::Stays) == side
         });
-        let outbox = Outbox::from_ties(ties.cloned().collect());
-        Rest { key: &self.key, workspace, identifiers, absorbed, apart, outbox }
+        let ties = ties.cloned().collect();
+        let now = self.clock.now();
+        let (outbox, segments) = match side {
+            Side::Stays => {
+                let changes = root.outbox.changes().to_vec();
+                (Outbox::from_parts(ties, changes), root.segments.anew(Cause::Split, now))
+            }
+            Side::Leaves => {
+                // In no list since it was taken in; what it knew then counts on.
+                let left = before.left.as_ref().map(|(_, left)| left.segments.anew(Cause::Split, now));
+                let segments = left.filter(|left| !left.is_empty()).unwrap_or_else(|| {
+                    let memberships = domain::segment::Memberships::new();
+                    Segments { memberships, ..root.segments.anew(Cause::Split, now) }
+                });
+                (Outbox::from_parts(ties, Vec::new()), segments)
+            }
+        };
+        Rest { key: &self.key, workspace, identifiers, absorbed, apart, outbox, segments }
     }
 
     /// Removes what is invisible now. A crash here leaves pages that nobody

@@ -149,7 +149,12 @@ mod tests {
         let web = SourceId::parse("web").unwrap();
         let definitions = MemoryDefinitions::default();
         let source = Source { id: web.clone(), region: None, origins: Vec::new(), rate: 10 };
-        definitions.define(Workspace { id: shop(), rules: Rules::default(), sources: vec![source] });
+        definitions.define(Workspace {
+            id: shop(),
+            rules: Rules::default(),
+            sources: vec![source],
+            segments: 0,
+        });
         definitions.add_key(&shop(), "key00001", stored(&key("wk_shop_key00001"), Grant::Write(web)));
         definitions
     }

@@ -113,7 +113,7 @@ impl<E: Entropy> Reader<'_, E> {
             if let Some(reason) = under.unfit {
                 return Err(Refused::plain(reason));
             }
-            if json::has_reserved_name(&text) {
+            if json::has_name_not_for_senders(&text) {
                 return Err(Refused::plain(Reason::ReservedName));
             }
             self.fields(&fields, id, under)
@@ -207,7 +207,7 @@ impl Refused {
             }
             Reason::NoEventName => "a track needs the name of what happened in `event`",
             Reason::ReservedName => {
-                "a name in the event or in the batch's context begins with `$serde_json::private::`, which is reserved; rename it"
+                "a name in the event or in the batch's context begins with `$serde_json::private::` or `$tributary`, which are reserved; rename it"
             }
             Reason::NoIdentifier => "nothing in the event names a person; set `userId` or `anonymousId`",
             Reason::Blocked => "every identifier of the event is blocked by the rules",

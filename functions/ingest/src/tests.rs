@@ -55,7 +55,12 @@ fn web() -> SourceId {
 fn define(definitions: &MemoryDefinitions, name: &str, origins: &[&str], rate: u32) {
     let origins = origins.iter().map(ToString::to_string).collect();
     let source = Source { id: web(), region: None, origins, rate };
-    definitions.define(Workspace { id: workspace(name), rules: Rules::default(), sources: vec![source] });
+    definitions.define(Workspace {
+        id: workspace(name),
+        rules: Rules::default(),
+        sources: vec![source],
+        segments: 0,
+    });
 }
 
 fn add_key(definitions: &MemoryDefinitions, key: &str, grant: Grant) {

@@ -178,7 +178,7 @@ fn object(raw: &[u8]) -> Option<Cow<'_, str>> {
 /// counts against each event's size.
 fn unfit(raw: &[u8]) -> Option<Reason> {
     match text(raw) {
-        Ok(text) => json::has_reserved_name(&text).then_some(Reason::ReservedName),
+        Ok(text) => json::has_name_not_for_senders(&text).then_some(Reason::ReservedName),
         Err(Reason::TooDeep) => Some(Reason::TooDeep),
         Err(_) => None,
     }

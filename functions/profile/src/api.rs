@@ -13,6 +13,7 @@ mod shape;
 mod timeline;
 mod lineage;
 mod rejections;
+mod segments;
 mod import;
 
 pub use answer::TRACE;
@@ -25,7 +26,8 @@ use domain::cursor::SigningKeys;
 use domain::identifier::Identifier;
 use domain::key::IdKey;
 use domain::message::Message;
-use domain::workspace::SourceId;
+use domain::segment::compiled::Compiled;
+use domain::workspace::{SourceId, WorkspaceId};
 use http::header::{self, HeaderName};
 use ports::definitions::Workspace;
 use ports::idempotency::Claimed;
@@ -33,7 +35,7 @@ use ports::queue::Outgoing;
 use ports::{Clock, Definitions, Entropy, Idempotency, People, Queue, Rejections};
 use runtime::definitions::Cached;
 use runtime::failure::{chain, guard};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::outbox::outgoing;
 use crate::signing::Signing;
@@ -131,6 +133,11 @@ where
             Route::Lineage { id } => self.lineage(&ask, id).await,
             Route::Merge { id } | Route::TakeOut { id } | Route::Allow { id } => self.order(&ask, id).await,
             Route::Rejections { source } => self.list_rejections(&ask, source).await,
+            Route::Segments => self.segments(&ask).await,
+            Route::Members { segment } => self.members(&ask, segment).await,
+            Route::Sizes { segment } => self.sizes(&ask, segment).await,
+            Route::SegmentsOf { id } => self.of_person(&ask, id).await,
+            Route::Explain { segment } => self.explain(&ask, segment).await,
             Route::Import => self.import(&ask, Import::One).await,
             Route::ImportBatch => self.import(&ask, Import::Batch).await,
         }
@@ -144,8 +151,9 @@ where
         ask.audit("allowed", &self.key.identifier(workspace, &identifier).to_string());
         let found = find::by_identifier(&self.people, &self.key, workspace, &identifier).await?;
         let ties = shape::ties(&self.people, workspace, &found).await?;
-        let answer = Answer::json(shape::profile(&found, &ties));
-        Ok(answer.with(header::ETAG, &shape::etag(found.version, &ties)))
+        let computed = self.computed(workspace, &found).await?;
+        let answer = Answer::json(shape::profile(&found, &ties, &computed));
+        Ok(answer.with(header::ETAG, &shape::etag(found.version, &ties, &computed)))
     }
 
     async fn profile(&self, ask: &Ask<'_>, id: &str) -> Result<Answer, Problem> {
@@ -155,9 +163,14 @@ where
         ask::parameters(ask.request, &[])?;
         let found = find::by_id(&self.people, workspace, id).await?;
         let ties = shape::ties(&self.people, workspace, &found).await?;
-        let etag = shape::etag(found.version, &ties);
+        let computed = self.computed(workspace, &found).await?;
+        let etag = shape::etag(found.version, &ties, &computed);
         let known = ask::header(ask.request, header::IF_NONE_MATCH).is_some_and(|tags| lists(tags, &etag));
-        let answer = if known { Answer::not_modified() } else { Answer::json(shape::profile(&found, &ties)) };
+        let answer = if known {
+            Answer::not_modified()
+        } else {
+            Answer::json(shape::profile(&found, &ties, &computed))
+        };
         Ok(answer.with(header::ETAG, &etag))
     }
 
@@ -180,6 +193,85 @@ where
         ask::parameters(ask.request, &[])?;
         let found = find::by_id(&self.people, workspace, id).await?;
         lineage::read(&self.people, &self.key, workspace, &found).await.map(Answer::json)
+    }
+
+    async fn segments(&self, ask: &Ask<'_>) -> Result<Answer, Problem> {
+        ask::parameters(ask.request, &[])?;
+        ask.audit("allowed", "");
+        let set = self.definitions.store().segments(&ask.caller.workspace).await?;
+        Ok(Answer::json(segments::listed(&set)))
+    }
+
+    async fn members(&self, ask: &Ask<'_>, segment: &str) -> Result<Answer, Problem> {
+        let workspace = &ask.caller.workspace;
+        let segment = segments::id(segment)?;
+        ask.audit("allowed", segment.as_str());
+        let parameters = ask::parameters(ask.request, &["limit", "cursor"])?;
+        let limit = parameters.iter().find(|(name, _)| *name == "limit").map(|(_, limit)| limit.parse());
+        let limit = match limit {
+            None => segments::MEMBERS,
+            Some(Ok(limit @ 1..=segments::MEMBERS_MAX)) => limit,
+            Some(_) => {
+                let detail = format!("`limit` is a number from 1 to {}", segments::MEMBERS_MAX);
+                return Err(Problem::new(Kind::BadParameter, detail));
+            }
+        };
+        let cursor = cursor(&parameters).map(segments::cursor).transpose()?;
+        let set = self.definitions.store().segments(workspace).await?;
+        let found = set.find(&segment).filter(|one| one.is_segment()).ok_or_else(segments::nowhere)?;
+        segments::members(&self.people, &self.key, workspace, found, cursor, limit).await.map(Answer::json)
+    }
+
+    async fn sizes(&self, ask: &Ask<'_>, segment: &str) -> Result<Answer, Problem> {
+        let workspace = &ask.caller.workspace;
+        let segment = segments::id(segment)?;
+        ask.audit("allowed", segment.as_str());
+        ask::parameters(ask.request, &[])?;
+        let store = self.definitions.store();
+        let set = store.segments(workspace).await?;
+        set.find(&segment).filter(|one| one.is_segment()).ok_or_else(segments::nowhere)?;
+        let sizes = store.sizes(workspace, &segment).await?;
+        Ok(Answer::json(segments::sizes(&segment, &sizes)))
+    }
+
+    async fn of_person(&self, ask: &Ask<'_>, id: &str) -> Result<Answer, Problem> {
+        let workspace = &ask.caller.workspace;
+        let (id, now) = (find::id(id)?, self.clock.now());
+        ask.audit("allowed", &id.to_string());
+        ask::parameters(ask.request, &[])?;
+        let found = find::by_id(&self.people, workspace, id).await?;
+        let compiled = self.compiled(workspace, &found).await?;
+        segments::of_person(&self.people, workspace, &found, &compiled, now).await.map(Answer::json)
+    }
+
+    async fn explain(&self, ask: &Ask<'_>, segment: &str) -> Result<Answer, Problem> {
+        let workspace = &ask.caller.workspace;
+        let segment = segments::id(segment)?;
+        let parameters = ask::parameters(ask.request, &["profile"])?;
+        let Some((_, id)) = parameters.first() else {
+            return Err(Problem::new(Kind::BadParameter, "Say which `profile`: its id"));
+        };
+        let id = find::id(id)?;
+        ask.audit("allowed", &id.to_string());
+        let found = find::by_id(&self.people, workspace, id).await?;
+        let compiled = self.compiled(workspace, &found).await?;
+        segments::explained(&found, &compiled, &segment, self.clock.now()).map(Answer::json)
+    }
+
+    /// What computed traits come to at this moment.
+    async fn computed(
+        &self,
+        workspace: &WorkspaceId,
+        found: &find::Found,
+    ) -> Result<Map<String, Value>, Problem> {
+        let compiled = self.compiled(workspace, found).await?;
+        Ok(segments::computed(&found.profile, &compiled, self.clock.now()))
+    }
+
+    async fn compiled(&self, workspace: &WorkspaceId, found: &find::Found) -> Result<Arc<Compiled>, Problem> {
+        let known = self.definitions.workspace(workspace, self.clock.now()).await?;
+        let wanted = known.map_or(0, |known| known.segments).max(found.profile.segments.definitions);
+        Ok(self.definitions.segments(workspace, wanted).await?)
     }
 
     /// Hands an operator's order to the identity stage. It is carried out soon;

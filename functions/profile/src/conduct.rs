@@ -1,7 +1,11 @@
-//! The three rules that make a fold exact, as constants of a type.
+//! The rules that make a stage exact, as constants of a type.
 //!
 //! Production is [`Proper`]. Tests compile the same stage with one rule broken,
 //! to see that the simulation catches it.
+
+use std::ops::Range;
+
+use domain::profile::stored::DUE_SHARDS;
 
 /// How the marker (the ledger) and the effect (the fold) are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +40,8 @@ pub trait Conduct: Send + Sync + 'static {
     const ORDER: Order = Order::Together;
     const DEDUP: Dedup = Dedup::Ledger;
     const VERDICTS: Verdicts = Verdicts::All;
+    /// The parts of the due index that a sweep asks.
+    const SWEPT: Range<u8> = 0..DUE_SHARDS;
 }
 
 /// The production stage.

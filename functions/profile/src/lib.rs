@@ -13,9 +13,12 @@ pub mod load;
 pub mod upsert;
 pub mod write;
 pub mod outbox;
+pub mod refresh;
+pub mod fill;
 pub mod sweep;
 pub mod signing;
 pub mod api;
 
 pub use conduct::{Conduct, Proper};
 pub use stage::{Stage, Writer};
+pub use write::after;

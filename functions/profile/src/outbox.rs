@@ -5,12 +5,14 @@ use domain::key::{IdKey, ProfileId};
 use domain::profile::outbox::Tie;
 use domain::profile::stored::{IdentityRow, Owner};
 use domain::profile::{Profile, page};
+use domain::segment::{Change, list};
 use domain::workspace::WorkspaceId;
 use ports::people::{Read, Save, SaveError, StoredProfile};
 use ports::queue::{Fifo, Outgoing};
 use ports::{Clock, Entropy, People, Queue, Unavailable};
 
 use crate::stage::Writer;
+use crate::write::after;
 
 impl<P: People, Q: Queue, C: Clock, E: Entropy> Writer<P, Q, C, E> {
     /// Carries out a profile's outbox as read, then clears what was carried
@@ -30,8 +32,13 @@ impl<P: People, Q: Queue, C: Clock, E: Entropy> Writer<P, Q, C, E> {
                 requests.push(self.request(workspace, tie));
             }
         }
+        let mut told = Vec::new();
+        for change in profile.outbox.changes() {
+            self.tell(workspace, id, change).await?;
+            told.push(change.id());
+        }
         // With nothing to send there is still a profile to take from the index.
-        if sent.is_empty() && !profile.outbox.is_empty() {
+        if sent.is_empty() && told.is_empty() && !profile.outbox.is_empty() {
             return Err(Unavailable::new("carrying out an outbox", Unowned));
         }
         if !requests.is_empty() {
@@ -39,6 +46,7 @@ impl<P: People, Q: Queue, C: Clock, E: Entropy> Writer<P, Q, C, E> {
         }
         let mut next = profile.clone();
         next.outbox.clear(&sent);
+        next.outbox.clear_changes(&told);
         let next = self.stored(Some(stored.version), &next);
         let save = Save {
             id,
@@ -52,6 +60,31 @@ impl<P: People, Q: Queue, C: Clock, E: Entropy> Writer<P, Q, C, E> {
             Ok(()) | Err(SaveError::Conflict) => Ok(()),
             Err(SaveError::Unavailable(cause)) => Err(cause),
         }
+    }
+
+    /// Writes a changed answer into the person's own collection and into the
+    /// segment's list, whose row only a newer answer replaces.
+    async fn tell(&self, workspace: &WorkspaceId, id: ProfileId, change: &Change) -> Result<(), Unavailable> {
+        let of = change.of.unwrap_or(id);
+        if !change.silent {
+            self.people.put(workspace, of, &[list::answer(change)]).await?;
+        }
+        let (segment, version) = (&change.segment, change.version);
+        let collection = list::collection(&self.key, workspace, segment, version, list::shard(of));
+        let key = list::row_key(of);
+        for _ in 0..ROW_ATTEMPTS_MAX {
+            let found = self.people.items(workspace, collection, &key, &after(&key)).await?;
+            let standing = found.items.first();
+            let row = list::row(of, change, standing);
+            let row = row.map_err(|cause| Unavailable::new("reading a row of a segment's list", cause))?;
+            let Some(row) = row else { return Ok(()) };
+            match self.people.replace(workspace, collection, standing, &row).await {
+                Ok(()) => return Ok(()),
+                Err(SaveError::Conflict) => (),
+                Err(SaveError::Unavailable(cause)) => return Err(cause),
+            }
+        }
+        Err(Unavailable::new("writing a row of a segment's list", RowContended))
     }
 
     fn request(&self, workspace: &WorkspaceId, tie: &Tie) -> Outgoing {
@@ -87,6 +120,13 @@ pub fn outgoing(request: &IdentityRequest, key: &IdKey, attributes: Vec<(String,
     let fifo = Fifo { group: request.group(key), deduplication: request.deduplication() };
     Outgoing { body: request.pack(), attributes, fifo: Some(fifo) }
 }
+
+/// Lost races over one row before the change is left to the sweep.
+const ROW_ATTEMPTS_MAX: usize = 8;
+
+#[derive(Debug, thiserror::Error)]
+#[error("a row was taken by others in {ROW_ATTEMPTS_MAX} attempts")]
+struct RowContended;
 
 #[derive(Debug, thiserror::Error)]
 #[error("an identifier that a tie names has no owner yet")]

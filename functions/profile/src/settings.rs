@@ -19,11 +19,12 @@ pub struct Upsert {
 /// Settings of `profile-sweep`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sweep {
-    pub people_table: String,
-    pub identities_table: String,
+    pub tables: Tables,
     pub id_key_parameter: String,
     /// The identity stage's queue.
     pub identity_queue_url: String,
+    /// The segments stage's queue.
+    pub segments_queue_url: String,
 }
 
 /// Settings of `profile-api`.
@@ -83,10 +84,10 @@ impl Sweep {
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Invalid> {
         let required = required(lookup);
         Ok(Self {
-            people_table: required("PEOPLE_TABLE")?,
-            identities_table: required("IDENTITIES_TABLE")?,
+            tables: Tables::read(&required)?,
             id_key_parameter: required("ID_KEY_PARAMETER")?,
             identity_queue_url: required("IDENTITY_QUEUE_URL")?,
+            segments_queue_url: required("SEGMENTS_QUEUE_URL")?,
         })
     }
 }
@@ -134,8 +135,9 @@ pub fn signing_keys(secret: &str) -> Result<SigningKeys, InvalidSecret> {
 mod tests {
     use super::*;
 
-    const ALL: [(&str, &str); 10] = [
+    const ALL: [(&str, &str); 11] = [
         ("IDENTITY_QUEUE_URL", "merges"),
+        ("SEGMENTS_QUEUE_URL", "segments"),
         ("PEOPLE_TABLE", "people"),
         ("IDENTITIES_TABLE", "identities"),
         ("DEFINITIONS_TABLE", "definitions"),
@@ -157,7 +159,7 @@ mod tests {
     #[test]
     fn all_functions_read_what_the_template_gives() {
         assert_eq!(Upsert::read(without("", "")).unwrap().max_receives, 5);
-        assert_eq!(Sweep::read(without("", "")).unwrap().identities_table, "identities");
+        assert_eq!(Sweep::read(without("", "")).unwrap().tables.identities, "identities");
         assert_eq!(Api::read(without("", "")).unwrap().queue_url, "queue");
     }
 

@@ -5,11 +5,14 @@ use std::marker::PhantomData;
 use domain::key::{IdKey, halves};
 use domain::profile::Profile;
 use domain::profile::stored::Version;
+use domain::time::Timestamp;
 use ports::people::StoredProfile;
 use ports::{Clock, Definitions, Entropy, People, Queue, Rejections};
 use runtime::definitions::Cached;
+use runtime::failure::Failure;
 
 use crate::conduct::{Conduct, Proper};
+use crate::sweep::Swept;
 
 /// What writing a profile takes; the sweep needs no more.
 #[derive(Debug)]
@@ -24,9 +27,10 @@ pub struct Writer<P, Q, C, E> {
 
 impl<P: People, Q, C: Clock, E: Entropy> Writer<P, Q, C, E> {
     /// A profile as it is stored next: under a version that never recurs, due
-    /// at once if it has something to send.
+    /// at once if it has something to send, else when an answer may change.
     pub(crate) fn stored(&self, seen: Option<Version>, profile: &Profile) -> StoredProfile {
-        let due = (!profile.outbox.is_empty()).then(|| self.clock.now().floor_to_minute());
+        let now = (!profile.outbox.is_empty()).then(|| self.clock.now());
+        let due = now.into_iter().chain(profile.segments.until).min().map(Timestamp::floor_to_minute);
         StoredProfile { version: self.version(seen), body: profile.encode(), due }
     }
 
@@ -58,5 +62,10 @@ where
 {
     pub fn new(writer: Writer<P, Q, C, E>, definitions: D, rejections: R) -> Self {
         Self { writer, definitions: Cached::new(definitions), rejections, conduct: PhantomData }
+    }
+
+    /// Looks at whoever is due, as [`Writer::sweep`] does.
+    pub async fn sweep(&self) -> Result<Swept, Failure> {
+        self.writer.sweep_of(X::SWEPT, &self.definitions).await
     }
 }

@@ -3,15 +3,18 @@
 //! It asks for *all* that is due from the beginning, never for one moment: an
 //! index that lags shows an item later, and a later sweep must still find it.
 
+use std::ops::Range;
+
 use domain::key::ProfileId;
-use domain::profile::stored::DUE_SHARDS;
 use domain::time::Timestamp;
 use domain::workspace::WorkspaceId;
 use ports::people::{Save, SaveError, StoredProfile};
-use ports::{Clock, Entropy, People, Queue};
-use runtime::failure::{Failure, chain};
+use ports::{Clock, Definitions, Entropy, People, Queue};
+use runtime::definitions::Cached;
+use runtime::failure::{Failure, chain, guard};
 use runtime::stored;
 
+use crate::conduct::{Conduct as _, Proper};
 use crate::load;
 use crate::stage::Writer;
 
@@ -31,14 +34,23 @@ pub struct Swept {
 
 impl<P: People, Q: Queue, C: Clock, E: Entropy> Writer<P, Q, C, E> {
     /// Looks at all that is due; one that fails does not keep others waiting.
-    pub async fn sweep(&self) -> Result<Swept, Failure> {
+    pub async fn sweep<D: Definitions>(&self, definitions: &Cached<D>) -> Result<Swept, Failure> {
+        self.sweep_of(Proper::SWEPT, definitions).await
+    }
+
+    pub(crate) async fn sweep_of<D: Definitions>(
+        &self,
+        shards: Range<u8>,
+        definitions: &Cached<D>,
+    ) -> Result<Swept, Failure> {
         let now = self.clock.now();
         let mut swept = Swept::default();
-        for shard in 0..DUE_SHARDS {
+        for shard in shards {
             let due = self.people.due(shard, now, TAKEN_MAX).await.map_err(Failure::retry)?;
             for (workspace, id) in due {
                 swept.due += 1;
-                match self.look_at(&workspace, id, now).await {
+                // One that hits a bug harms only itself.
+                match guard(Box::pin(self.look_at(definitions, &workspace, id, now))).await {
                     Ok(resent) => swept.resent += usize::from(resent),
                     Err(cause) => {
                         swept.failed += 1;
@@ -52,12 +64,22 @@ impl<P: People, Q: Queue, C: Clock, E: Entropy> Writer<P, Q, C, E> {
     }
 
     /// The index may be old; what is done follows from the profile itself.
-    async fn look_at(&self, workspace: &WorkspaceId, id: ProfileId, now: Timestamp) -> Result<bool, Failure> {
+    async fn look_at<D: Definitions>(
+        &self,
+        definitions: &Cached<D>,
+        workspace: &WorkspaceId,
+        id: ProfileId,
+        now: Timestamp,
+    ) -> Result<bool, Failure> {
         let found = load::one(&self.people, workspace, id).await.map_err(Failure::retry)?;
         let Some(stored) = found.filter(|stored| stored.due.is_some_and(|due| due <= now)) else {
             return Ok(false);
         };
         let flushed = match stored::profile(id, &stored) {
+            // Nothing to send, but an answer may have changed by itself.
+            Ok(profile) if profile.outbox.is_empty() => {
+                self.refresh(definitions, workspace, id, (&stored, &profile), 0).await.map(drop)
+            }
             Ok(profile) => self.flush(workspace, id, &stored, &profile).await.map_err(Failure::retry),
             Err(unreadable) => Err(unreadable),
         };

@@ -221,7 +221,17 @@ where
                 return (Vec::new(), false);
             }
         };
-        let batch = Batch { workspace, events, loaded: &loaded };
+        // Whoever wrote a profile last may have known newer definitions.
+        let known = loaded.known.profiles.values().flatten().map(|profile| profile.segments.definitions);
+        let wanted = known.chain([workspace.segments]).max().unwrap_or_default();
+        let segments = match self.definitions.segments(&workspace.id, wanted).await.map_err(Failure::retry) {
+            Ok(segments) => segments,
+            Err(failure) => {
+                outcomes.extend(events.iter().map(|brought| (brought.record, Err(copy(&failure)))));
+                return (Vec::new(), false);
+            }
+        };
+        let batch = Batch { workspace, segments: &segments, events, loaded: &loaded };
         let mut writes = Vec::new();
         for (id, group) in &plan.groups {
             writes.push(self.guarded(&batch, *id, group, until));

@@ -11,6 +11,9 @@ use domain::profile::stored::{IdentityRow, Item, ItemKey, Owner, write_units};
 use domain::profile::traits::Overflow;
 use domain::profile::{Held, Profile, group, lineage, page};
 use domain::rejection::{Reason, Rejection};
+use domain::segment::Cause;
+use domain::segment::compiled::Compiled;
+use domain::segment::settle::Changed;
 use domain::time::Timestamp;
 use domain::workspace::{SourceId, WorkspaceId};
 use ports::definitions::Workspace;
@@ -43,6 +46,7 @@ pub struct Brought<'a> {
 #[derive(Debug)]
 pub struct Batch<'a> {
     pub workspace: &'a Workspace,
+    pub segments: &'a Compiled,
     pub events: &'a [Brought<'a>],
     pub loaded: &'a Loaded,
 }
@@ -72,6 +76,10 @@ pub enum Written {
 #[derive(Debug, thiserror::Error)]
 #[error("the outbox of profile `{0}` is full; its receiver does not take what it holds")]
 struct OutboxFull(ProfileId);
+
+#[derive(Debug, thiserror::Error)]
+#[error("the profile was written under newer definitions of segments")]
+struct OlderDefinitions;
 
 #[derive(Debug, thiserror::Error)]
 #[error("a group's item was taken by others in {GROUP_ATTEMPTS_MAX} attempts")]
@@ -112,6 +120,10 @@ where
     pub async fn write(&self, batch: &Batch<'_>, id: ProfileId, group: &Group) -> Result<Written, Failure> {
         let read = batch.loaded.known.profiles.get(&id).and_then(Option::as_ref);
         let profile = read.cloned().unwrap_or_default();
+        // Whoever wrote it last knew definitions that this batch does not.
+        if profile.segments.definitions > batch.segments.version {
+            return Err(Failure::retry(OlderDefinitions));
+        }
         let stored = batch.loaded.stored.get(&id);
         if let (true, Some(stored)) = (profile.outbox.is_full(), stored) {
             self.writer.flush(&batch.workspace.id, id, stored, &profile).await.map_err(Failure::retry)?;
@@ -188,7 +200,7 @@ where
         let mut next = profile.clone();
         let mut items = page::ledger(next.epoch, &spill::<X>(&mut next, taken.len()));
         let claims = self.take(batch, id, group, taken, &mut next);
-        let refused = self.fold_into(&mut next, group, taken);
+        let refused = self.fold_into(batch, &mut next, group, taken, !claims.is_empty());
         let events: Vec<&Event> = taken.iter().map(|(_, event, _)| *event).collect();
         items.extend(page::timeline(next.epoch, &events));
         items.extend(left_out(batch, group, taken));
@@ -348,16 +360,32 @@ where
         claims
     }
 
-    fn fold_into(&self, next: &mut Profile, group: &Group, taken: &[Fresh<'_>]) -> Vec<(usize, Rejection)> {
+    fn fold_into(
+        &self,
+        batch: &Batch<'_>,
+        next: &mut Profile,
+        group: &Group,
+        taken: &[Fresh<'_>],
+        is_named_anew: bool,
+    ) -> Vec<(usize, Rejection)> {
         let now = self.writer.clock.now();
+        let mut changed = Changed::default();
+        if is_named_anew {
+            changed.identifiers();
+        }
+        // What opened and closed before these events came happened before them.
+        if next.segments.until.is_some_and(|until| until <= now) {
+            next.advance(batch.segments, now);
+        }
         let mut refused = Vec::new();
         for (place, event, name) in taken {
             let entry = Entry { at: event.client_time.at(), name: *name };
             next.ledger.add(entry);
-            let overflow = next.fold(event, *name);
+            let overflow = next.fold_under(batch.segments, event, *name, &mut changed);
             refused.extend(overflow.iter().map(|left| (*place, traits_overflow(now, event, left))));
         }
         let is_taken = |place: &usize| taken.iter().any(|(of, _, _)| of == place);
+        next.settle(batch.segments, &changed, false, now, Cause::Event);
         for (_, tie) in group.ties.iter().filter(|(place, _)| is_taken(place)) {
             if next.mark_tie(tie.mark()) {
                 next.outbox.push(tie.clone());
@@ -542,6 +570,6 @@ fn traits_overflow(at: Timestamp, event: &Event, left: &Overflow) -> Rejection {
 }
 
 /// The least key behind another: where a reader goes on.
-pub(crate) fn after(key: &ItemKey) -> ItemKey {
+pub fn after(key: &ItemKey) -> ItemKey {
     ItemKey(format!("{}\0", key.0))
 }

@@ -49,6 +49,7 @@ pub(crate) enum Kind {
     IdempotencyMismatch,
     ProfileNotFound,
     SourceNotFound,
+    SegmentNotFound,
     Unavailable,
     Broken,
 }
@@ -63,7 +64,7 @@ impl Kind {
             | Self::BadIdempotencyKey => 400,
             Self::MissingKey | Self::InvalidKey => 401,
             Self::AdminKeyRequired | Self::MissingScope => 403,
-            Self::NoRoute | Self::ProfileNotFound | Self::SourceNotFound => 404,
+            Self::NoRoute | Self::ProfileNotFound | Self::SourceNotFound | Self::SegmentNotFound => 404,
             Self::MethodNotAllowed { .. } => 405,
             Self::BodyTooLarge => 413,
             Self::UnsupportedEncoding => 415,
@@ -91,6 +92,7 @@ impl Kind {
             Self::IdempotencyMismatch => "idempotency_mismatch",
             Self::ProfileNotFound => "profile_not_found",
             Self::SourceNotFound => "source_not_found",
+            Self::SegmentNotFound => "segment_not_found",
             Self::Unavailable => "unavailable",
             Self::Broken => "broken",
         }
@@ -114,6 +116,7 @@ impl Kind {
             Self::IdempotencyMismatch => "The Idempotency-Key was used for another request",
             Self::ProfileNotFound => "There is no such profile",
             Self::SourceNotFound => "There is no such source",
+            Self::SegmentNotFound => "There is no such segment",
             Self::Unavailable => "The platform cannot answer just now",
             Self::Broken => "The platform failed",
         }

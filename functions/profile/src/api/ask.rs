@@ -30,6 +30,11 @@ pub(crate) enum Route<'a> {
     TakeOut { id: &'a str },
     Allow { id: &'a str },
     Rejections { source: &'a str },
+    Segments,
+    Members { segment: &'a str },
+    Sizes { segment: &'a str },
+    SegmentsOf { id: &'a str },
+    Explain { segment: &'a str },
     Import,
     ImportBatch,
 }
@@ -49,6 +54,11 @@ impl<'a> Route<'a> {
             ["v1", "profiles", id, "merge"] => (Self::Merge { id }, "POST"),
             ["v1", "profiles", id, "take-out"] => (Self::TakeOut { id }, "POST"),
             ["v1", "profiles", id, "allow"] => (Self::Allow { id }, "POST"),
+            ["v1", "profiles", id, "segments"] => (Self::SegmentsOf { id }, "GET"),
+            ["v1", "segments"] => (Self::Segments, "GET"),
+            ["v1", "segments", segment, "explain"] => (Self::Explain { segment }, "GET"),
+            ["v1", "segments", segment, "sizes"] => (Self::Sizes { segment }, "GET"),
+            ["v1", "segments", segment, "members"] => (Self::Members { segment }, "GET"),
             ["v1", "sources", source, "rejections"] => (Self::Rejections { source }, "GET"),
             _ => return Err(Problem::new(Kind::NoRoute, "See the OpenAPI document for the paths there are")),
         };
@@ -61,9 +71,15 @@ impl<'a> Route<'a> {
     /// What a key must be allowed.
     pub(crate) const fn scope(self) -> Scope {
         match self {
-            Self::Lookup | Self::Profile { .. } | Self::Timeline { .. } | Self::Lineage { .. } => {
-                Scope::ProfilesRead
-            }
+            Self::Lookup
+            | Self::Profile { .. }
+            | Self::Timeline { .. }
+            | Self::Lineage { .. }
+            | Self::Segments
+            | Self::Members { .. }
+            | Self::Sizes { .. }
+            | Self::SegmentsOf { .. }
+            | Self::Explain { .. } => Scope::ProfilesRead,
             Self::Import
             | Self::ImportBatch
             | Self::Merge { .. }
@@ -84,6 +100,11 @@ impl<'a> Route<'a> {
             Self::TakeOut { .. } => "profile.take_out",
             Self::Allow { .. } => "profile.allow",
             Self::Rejections { .. } => "source.rejections",
+            Self::Segments => "segment.list",
+            Self::Members { .. } => "segment.members",
+            Self::Sizes { .. } => "segment.sizes",
+            Self::SegmentsOf { .. } => "profile.segments",
+            Self::Explain { .. } => "segment.explain",
             Self::Import | Self::ImportBatch => "profile.import",
         }
     }

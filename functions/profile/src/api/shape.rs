@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::identifier::Identifier;
 use domain::key::ProfileId;
-use domain::profile::counters::{Count, Counters, Money};
+use domain::profile::counters::{Count, Counters, Money, spread};
 use domain::profile::outbox::Tie;
 use domain::profile::stamp::Stamp;
 use domain::profile::stored::Version;
@@ -60,14 +60,19 @@ async fn ties_of<P: People>(
 }
 
 /// Changes whenever the answer does. Ties of others arrive without a new
-/// version of this profile, so they have a part of their own.
-pub(crate) fn etag(version: Version, ties: &Ties) -> String {
+/// version of this profile, and so do other values of computed traits: these
+/// have parts of their own.
+pub(crate) fn etag(version: Version, ties: &Ties, computed: &Map<String, Value>) -> String {
     let version = self::version(version);
     let mark = ties.keys().fold(0_u64, |mark, tie| mark.rotate_left(1) ^ tie);
-    if ties.is_empty() { format!("\"{version}\"") } else { format!("\"{version}-{mark:016x}\"") }
+    let ties = if ties.is_empty() { String::new() } else { format!("-{mark:016x}") };
+    // What lies in a window changes with time alone.
+    let computed = (!computed.is_empty())
+        .then(|| format!("-{:016x}", spread(&Value::Object(computed.clone()).to_string())));
+    format!("\"{version}{ties}{}\"", computed.unwrap_or_default())
 }
 
-pub(crate) fn profile(found: &Found, ties: &Ties) -> Value {
+pub(crate) fn profile(found: &Found, ties: &Ties, computed: &Map<String, Value>) -> Value {
     let profile = &found.profile;
     let (first_seen, last_seen) = profile.counters.seen();
     let identifiers =
@@ -78,6 +83,7 @@ pub(crate) fn profile(found: &Found, ties: &Ties) -> Value {
         "identifiers": identifiers.collect::<Vec<_>>(),
         "traits": traits(&profile.traits),
         "values": profile.traits.value(),
+        "computed": computed,
         "groups": profile.groups,
         "sources": profile.sources,
         "counters": counters(&profile.counters),

@@ -247,6 +247,7 @@ fn workspace(name: &str, sources: &[&str]) -> Workspace {
         rate: 1_000,
     };
     Workspace {
+        segments: 0,
         id: workspace_id(name),
         rules: Rules::default(),
         sources: sources.iter().map(source).collect(),

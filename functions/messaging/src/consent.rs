@@ -1,0 +1,104 @@
+//! What is said about writing to an address, and what stands of it.
+
+use domain::identifier::Identifier;
+use domain::key::{IdKey, ProfileId};
+use domain::messaging::address::{self, Address};
+use domain::messaging::record::{self, Record};
+use domain::profile::packed::Corrupt;
+use domain::profile::stored::{Item, ItemKey};
+use domain::time::Timestamp;
+use domain::workspace::WorkspaceId;
+use ports::people::SaveError;
+use ports::{People, Unavailable};
+
+/// Readings of an address that somebody changed before it was written.
+const ATTEMPTS_MAX: usize = 16;
+
+/// A word could not be kept; said again it changes nothing twice.
+#[derive(Debug, thiserror::Error)]
+pub enum Unheard {
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    #[error("what is stored of the address cannot be read")]
+    Corrupt(#[from] Corrupt),
+    #[error("the address is being changed by many at once; try again soon")]
+    Busy,
+}
+
+/// What became of a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard {
+    /// Whether it changed what stands: a copy, or an older word, does not.
+    pub is_new: bool,
+    /// Until when a call may still begin that the word forbids: before that
+    /// nobody may be told that it is done.
+    pub under_way: Option<Timestamp>,
+}
+
+/// Keeps a word with its proof, then folds it into what stands of the address.
+/// After a crash between the two it is said again by whoever said it first.
+pub async fn hear<P: People>(
+    people: &P,
+    (key, workspace): (&IdKey, &WorkspaceId),
+    of: &Identifier,
+    word: &Record,
+    now: Timestamp,
+) -> Result<Heard, Unheard> {
+    let collection = key.address(workspace, of);
+    people.put(workspace, collection, &[word.item()]).await?;
+    for _ in 0..ATTEMPTS_MAX {
+        let seen = item(people, workspace, collection).await?;
+        let mut address = Address::read(seen.as_ref())?;
+        let is_new = address.hear(word.about.clone(), word.said, word.at, word.name);
+        let heard = Heard { is_new, under_way: address.under_way(&word.about, now) };
+        if !is_new {
+            return Ok(heard);
+        }
+        match people.replace(workspace, collection, seen.as_ref(), &address.item()).await {
+            Ok(()) => return Ok(heard),
+            // Another writer came between, or this was ours and its answer was lost: look again.
+            Err(SaveError::Conflict) => (),
+            Err(SaveError::Unavailable(cause)) => return Err(cause.into()),
+        }
+    }
+    Err(Unheard::Busy)
+}
+
+/// What stands of an address, and every word that was said of it.
+pub async fn look<P: People>(
+    people: &P,
+    (key, workspace): (&IdKey, &WorkspaceId),
+    of: &Identifier,
+) -> Result<(Address, Vec<Record>), Unheard> {
+    let collection = key.address(workspace, of);
+    let address = Address::read(item(people, workspace, collection).await?.as_ref())?;
+    let (mut from, to) = record::all();
+    let mut words = Vec::new();
+    loop {
+        let page = people.items(workspace, collection, &from, &to).await?;
+        for item in &page.items {
+            words.push(Record::read(item)?);
+        }
+        match page.next {
+            Some(last) => from = after(&last),
+            None => return Ok((address, words)),
+        }
+    }
+}
+
+async fn item<P: People>(
+    people: &P,
+    workspace: &WorkspaceId,
+    collection: ProfileId,
+) -> Result<Option<Item>, Unavailable> {
+    let key = address::key();
+    Ok(people.items(workspace, collection, &key, &after(&key)).await?.items.pop())
+}
+
+/// The least key behind another.
+fn after(key: &ItemKey) -> ItemKey {
+    ItemKey(format!("{}\0", key.0))
+}
+
+#[cfg(test)]
+mod tests;
