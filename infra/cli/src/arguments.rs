@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::consent::ConsentCommand;
 use crate::cost::arguments::Cost;
 use crate::dlq::arguments::DlqCommand;
 use crate::identity::Who;
 use crate::identity::arguments::IdentityCommand;
 use crate::operate::arguments::{Init, KeyCommand, RulesCommand, SourceCommand, WorkspaceCommand};
+use crate::segments::arguments::SegmentsCommand;
 
 /// A customer data platform that runs in your own AWS account, or whole on
 /// this machine.
@@ -31,6 +33,12 @@ pub(crate) enum Command {
     /// Says why somebody is who they are, and orders what no event says.
     #[command(subcommand)]
     Identity(IdentityCommand),
+    /// Says who is meant by a segment, who that is, and why.
+    #[command(subcommand)]
+    Segments(SegmentsCommand),
+    /// Keeps what people said about being written to, and says what stands of it.
+    #[command(subcommand)]
+    Consent(ConsentCommand),
     /// Shows events of a running `tributary local` as they come, each with
     /// what was decided on it.
     ///

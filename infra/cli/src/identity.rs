@@ -17,7 +17,7 @@ use crate::operate::arguments::Place;
 use crate::output::{self, Failed};
 use arguments::{IdentityCommand, Part};
 use census::{Census, Ground};
-pub(crate) use who::Who;
+pub(crate) use who::{Named, Who};
 
 /// The stage whose tables hold people.
 const STAGE: &str = "profile";

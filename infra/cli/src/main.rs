@@ -11,6 +11,8 @@ mod dlq;
 mod entry;
 mod identity;
 mod init;
+mod segments;
+mod consent;
 mod shop;
 mod operate;
 mod output;
@@ -50,6 +52,8 @@ async fn run(arguments: Arguments) -> Result<(), Failed> {
         Command::Demo(demo) => shop::run(demo).await,
         Command::Profile(ProfileCommand::Show(show)) => profile_show::run(show).await,
         Command::Identity(command) => identity::run(command).await,
+        Command::Segments(command) => segments::run(command).await,
+        Command::Consent(command) => consent::run(command).await,
         Command::Tail(tail) => tail::run(tail).await,
         Command::Trace(trace) => trace::run(trace).await,
         Command::Init(options) => init::run(options).await,

@@ -15,6 +15,8 @@ use domain::cursor::SigningKeys;
 use domain::identifier::phone;
 use domain::rules::Rules;
 use domain::rules::document::{Document, Mistake};
+use domain::segment::fill;
+use domain::segment::stored::{SegmentId, StoredSegment};
 use domain::time::Timestamp;
 use domain::workspace::{SourceId, WorkspaceId};
 use dynamodb::Definitions;
@@ -73,6 +75,20 @@ pub(crate) enum Order {
     Block {
         workspace: Option<WorkspaceId>,
         values: Vec<String>,
+    },
+    /// Publishes a segment, new or changed.
+    SetSegment {
+        workspace: Option<WorkspaceId>,
+        segment: SegmentId,
+        /// JSON, as written.
+        document: String,
+    },
+    EndSegment {
+        workspace: Option<WorkspaceId>,
+        segment: SegmentId,
+    },
+    ListSegments {
+        workspace: Option<WorkspaceId>,
     },
     CreateKey {
         workspace: Option<WorkspaceId>,
@@ -144,6 +160,10 @@ pub(crate) enum Refused {
     Rate,
     #[error("`{name}` is no scope; there are: {}", Scope::ALL.map(Scope::name).join(", "))]
     Scope { name: String },
+    #[error("the segment is not changed:\n  {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  "))]
+    Segment(Vec<domain::segment::read::Mistake>),
+    #[error("the segment does not end: {0}")]
+    NoEnd(String),
     #[error("give the key's id, its eight letters behind the workspace's name, and never the key itself")]
     KeyId,
     #[error("the rules are not changed:\n  {}", .0.iter().map(Mistake::to_string).collect::<Vec<_>>().join("\n  "))]
@@ -233,6 +253,22 @@ impl<C: Clock, K: SigningKept, E: Entropy> Desk<'_, C, K, E> {
             Order::Block { workspace, values } => {
                 self.block(&self.workspace(workspace.as_ref()).await?, values).await
             }
+            Order::SetSegment { workspace, segment, document } => {
+                self.set_segment(&self.workspace(workspace.as_ref()).await?, segment, document).await
+            }
+            Order::EndSegment { workspace, segment } => {
+                let workspace = self.workspace(workspace.as_ref()).await?;
+                let set = self.definitions.segments(&workspace).await?;
+                let ended = set.end(segment).map_err(Refused::NoEnd)?;
+                self.definitions
+                    .publish_segments(&workspace, set.version, &[ended])
+                    .await
+                    .map_err(refused)?;
+                Ok(json!({ "workspace": workspace, "segment": segment }))
+            }
+            Order::ListSegments { workspace } => {
+                self.list_segments(&self.workspace(workspace.as_ref()).await?).await
+            }
             Order::CreateKey { workspace, grant } => {
                 let workspace = self.workspace(workspace.as_ref()).await?;
                 let grant = grant.checked()?;
@@ -304,6 +340,48 @@ impl<C: Clock, K: SigningKept, E: Entropy> Desk<'_, C, K, E> {
         self.definitions.replace_rules(workspace, seen, &rules).await.map_err(refused)?;
         let homes_from = Some(rules.homes_from).filter(|from| *from > now).map(Timestamp::rfc3339);
         Ok(json!({ "workspace": workspace, "version": rules.version, "homes_from": homes_from }))
+    }
+
+    async fn set_segment(
+        &self,
+        workspace: &WorkspaceId,
+        id: &SegmentId,
+        document: &str,
+    ) -> Result<Value, Failed> {
+        self.defined(workspace).await?;
+        let (set, now) = (self.definitions.segments(workspace).await?, self.clock.now());
+        let next = set.publish(id, document, now).map_err(Refused::Segment)?;
+        let version = next.last_version;
+        self.definitions.publish_segments(workspace, set.version, &[next]).await.map_err(refused)?;
+        let asked_from = now.plus(fill::ROLLOUT).rfc3339();
+        Ok(json!({ "workspace": workspace, "segment": id, "version": version, "asked_from": asked_from }))
+    }
+
+    async fn list_segments(&self, workspace: &WorkspaceId) -> Result<Value, Failed> {
+        let set = self.definitions.segments(workspace).await?;
+        let fills = self.definitions.fills().await?;
+        let fill = fills.iter().find(|fill| fill.is.workspace == *workspace);
+        let segment = |segment: &StoredSegment| {
+            let document = segment.document().unwrap_or_default();
+            json!({
+                "segment": segment.id,
+                "name": document.get("name"),
+                "is": if document.get("value").is_some() { "computed trait" } else { "segment" },
+                "active": segment.active.as_ref().map(|versioned| versioned.version),
+                "pending": segment.pending.as_ref().map(|versioned| versioned.version),
+            })
+        };
+        let fill = fill.map(|fill| {
+            let done = fill.parts.iter().filter(|part| part.done).count();
+            json!({
+                "begins": fill.is.published.plus(fill::ROLLOUT).rfc3339(),
+                "looked_at": fill.looked_at,
+                "parts_done": done,
+                "parts": fill.parts.len(),
+            })
+        });
+        let segments: Vec<Value> = set.standing().map(segment).collect();
+        Ok(json!({ "workspace": workspace, "segments": segments, "fill": fill }))
     }
 
     async fn create_source(

@@ -73,21 +73,25 @@ pub(crate) async fn run(options: Local) -> Result<(), Failed> {
 
 /// Starts the sweep whenever the template says.
 fn timers(parts: &Parts, clock: &LocalClock) -> Result<Vec<Timer>, Failed> {
-    let (writer, schedules) = parts.sweep()?;
-    let writer = Arc::new(writer);
-    let sweep = |when| {
-        let writer = Arc::clone(&writer);
+    let (sweep, schedules) = parts.sweep()?;
+    let sweep = Arc::new(sweep);
+    let timer = |when| {
+        let sweep = Arc::clone(&sweep);
         Timer::start(when, clock.clone(), move || {
-            let writer = Arc::clone(&writer);
+            let sweep = Arc::clone(&sweep);
             async move {
-                if let Err(failure) = writer.sweep().await {
+                let swept = async {
+                    sweep.writer.sweep(&sweep.definitions).await?;
+                    profile::fill::send(&sweep.definitions, &sweep.parts, &sweep.writer.clock).await
+                };
+                if let Err(failure) = swept.await {
                     let cause = runtime::failure::chain(failure.cause());
                     tracing::warn!(cause, "A sweep failed and is tried again in its next turn: {cause}");
                 }
             }
         })
     };
-    Ok(schedules.into_iter().map(sweep).collect())
+    Ok(schedules.into_iter().map(timer).collect())
 }
 
 async fn end(server: Server, consumers: Vec<Consumer>, timers: Vec<Timer>, store: Store) {

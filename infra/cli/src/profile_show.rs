@@ -28,6 +28,10 @@ fn lines(profile: &Value) -> Vec<String> {
         let (value, at, source) = (text(one.get("value")), text(one.get("at")), text(one.get("source")));
         format!("{name:<14} {value}  ({source}, {at})")
     });
+    section(&mut lines, "computed", entries(profile.get("computed")), |(name, one)| {
+        let is_all = one.get("complete").and_then(Value::as_bool) == Some(true);
+        format!("{name:<14} {}{}", text(one.get("value")), if is_all { "" } else { "  (not all is known)" })
+    });
     section(&mut lines, "groups", list(profile.get("groups")), |group| text(Some(group)));
     let counters = profile.get("counters");
     let total = text(counters.and_then(|counters| counters.get("total")));
@@ -89,11 +93,14 @@ mod tests {
             "id": "p1", "first_seen": "2026-01-01T00:00:00.000Z", "last_seen": "2026-01-02T00:00:00.000Z",
             "identifiers": [{"kind": "email", "value": "a@example.com"}],
             "traits": {"plan": {"value": "paid", "at": "2026-01-01T00:00:00.000Z", "source": "crm"}},
+            "computed": {"spent": {"value": 12.5, "complete": true}, "bought": {"value": ["a"], "complete": false}},
             "counters": {"total": 3, "names": {"Order Completed": {"count": 1, "last": "2026-01-02T00:00:00.000Z"}}},
         });
         let shown = lines(&profile).join("\n");
         assert!(shown.contains("email          a@example.com"), "{shown}");
         assert!(shown.contains("plan           paid  (crm, 2026-01-01T00:00:00.000Z)"), "{shown}");
+        assert!(shown.contains("spent          12.5\n"), "{shown}");
+        assert!(shown.contains(r#"bought         ["a"]  (not all is known)"#), "{shown}");
         assert!(shown.contains("events: 3"), "{shown}");
         assert!(!shown.contains("revenue"), "{shown}");
     }

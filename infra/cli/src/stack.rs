@@ -18,6 +18,7 @@ use profile::api::{Api, Ports};
 use profile::signing::Renewed;
 use profile::{Proper, Stage, Writer, batch};
 use runtime::SystemEntropy;
+use runtime::definitions::Cached;
 
 use crate::boot::Definitions;
 use crate::clock::LocalClock;
@@ -41,6 +42,15 @@ type LocalApi = Api<
 type LocalStage =
     Stage<People, Definitions, Rejections<LocalClock>, Queue, LocalClock, SystemEntropy, Proper>;
 type LocalWriter = Writer<People, Queue, LocalClock, SystemEntropy>;
+type LocalSegments = segments::Stage<People, Definitions, Queue, LocalClock, SystemEntropy>;
+
+/// What a sweep runs with.
+pub(crate) struct Sweep {
+    pub(crate) writer: LocalWriter,
+    pub(crate) definitions: Cached<Definitions>,
+    /// The segments stage's queue.
+    pub(crate) parts: Queue,
+}
 type LocalIdentity = identity::Stage<People, Definitions, Rejections<LocalClock>, LocalClock, SystemEntropy>;
 
 /// What a function is built from.
@@ -74,7 +84,8 @@ enum Unwired {
 }
 
 /// The functions that this program holds; the template may name no other.
-const KNOWN: [&str; 5] = ["ingest-http", "profile-upsert", "profile-api", "profile-sweep", "identity-merge"];
+const KNOWN: [&str; 6] =
+    ["ingest-http", "profile-upsert", "profile-api", "profile-sweep", "identity-merge", "segments-backfill"];
 
 /// A client of the embedded store; nobody checks its credentials.
 pub(crate) fn client(url: &str) -> Client {
@@ -154,6 +165,7 @@ impl Parts {
             clock: self.clock.clone(),
             client: self.client.clone(),
             people_table: self.variable(API, "PEOPLE_TABLE")?,
+            identities_table: self.variable(API, "IDENTITIES_TABLE")?,
             identity_queue: self.variable(API, "IDENTITY_QUEUE_URL")?,
             rejections: self.rejections(API)?,
             definitions: self.definitions(API)?,
@@ -171,6 +183,7 @@ impl Parts {
     pub(crate) fn consumers(&self) -> Result<Vec<Consumer>, Failed> {
         let mut consumers = self.profile_consumers()?;
         consumers.extend(self.identity_consumers()?);
+        consumers.extend(self.segments_consumers()?);
         Ok(consumers)
     }
 
@@ -206,6 +219,22 @@ impl Parts {
         })
     }
 
+    fn segments_consumers(&self) -> Result<Vec<Consumer>, Failed> {
+        const BACKFILL: &str = "segments-backfill";
+        let stage: Arc<LocalSegments> = Arc::new(segments::Stage {
+            writer: self.writer(BACKFILL)?,
+            definitions: Cached::new(self.definitions(BACKFILL)?),
+        });
+        let dead_letters = self.queue(BACKFILL, "SEGMENTS_DLQ_URL")?;
+        let max_receives = self.variable(BACKFILL, "SEGMENTS_MAX_RECEIVES")?.parse()?;
+        self.fed(BACKFILL, move |event, deadline| {
+            let (stage, dead_letters) = (Arc::clone(&stage), dead_letters.clone());
+            async move {
+                segments::batch::walk(&stage, &dead_letters, &event.records, deadline, max_receives).await
+            }
+        })
+    }
+
     /// Feeds a function as the template says.
     fn fed<H, F>(&self, function: &'static str, handle: H) -> Result<Vec<Consumer>, Failed>
     where
@@ -237,11 +266,15 @@ impl Parts {
     }
 
     /// What schedules start, and when.
-    pub(crate) fn sweep(&self) -> Result<(LocalWriter, Vec<When>), Failed> {
+    pub(crate) fn sweep(&self) -> Result<(Sweep, Vec<When>), Failed> {
         const SWEEP: &str = "profile-sweep";
-        let writer = self.writer(SWEEP)?;
+        let sweep = Sweep {
+            writer: self.writer(SWEEP)?,
+            definitions: Cached::new(self.definitions(SWEEP)?),
+            parts: self.queue(SWEEP, "SEGMENTS_QUEUE_URL")?,
+        };
         let schedules = &self.function(SWEEP)?.schedules;
-        Ok((writer, schedules.iter().map(|schedule| schedule.when.clone()).collect()))
+        Ok((sweep, schedules.iter().map(|schedule| schedule.when.clone()).collect()))
     }
 }
 
@@ -249,7 +282,7 @@ impl Parts {
 /// does not know.
 fn is_admin(path: &str) -> bool {
     let steps: Vec<&str> = path.split('/').filter(|step| !step.is_empty()).collect();
-    matches!(steps.as_slice(), ["v1", "profiles" | "sources", ..])
+    matches!(steps.as_slice(), ["v1", "profiles" | "sources" | "segments", ..])
 }
 
 impl Doors {

@@ -17,7 +17,8 @@ use crate::clock::LocalClock;
 use crate::identity::census;
 use crate::operate::local::{Folder, status};
 use crate::output::Failed;
-use crate::{cost, dlq, operate, summary};
+use crate::segments::preview;
+use crate::{consent, cost, dlq, operate, summary};
 
 /// The path under which the tools stand.
 pub(crate) const PREFIX: &str = "/_local/";
@@ -28,6 +29,7 @@ pub(crate) struct Tools {
     pub(crate) clock: LocalClock,
     pub(crate) client: aws_sdk_dynamodb::Client,
     pub(crate) people_table: String,
+    pub(crate) identities_table: String,
     pub(crate) identity_queue: String,
     pub(crate) rejections: dynamodb::Rejections<LocalClock>,
     pub(crate) definitions: Definitions,
@@ -40,7 +42,7 @@ pub(crate) struct Tools {
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
     #[error(
-        "there is no tool `{0}`; there are status, summary, clock, journal, trace, sums, operate, dlq and census"
+        "there is no tool `{0}`; there are status, summary, clock, journal, trace, sums, operate, dlq, census, preview and consent"
     )]
     Unknown(String),
     #[error("the body has to be {{\"advance_seconds\": number}} with a number from 1 on")]
@@ -90,11 +92,13 @@ impl Tools {
             operate::TOOL => self.operate(request).await,
             dlq::TOOL => self.dead_letters(request).await,
             census::TOOL => self.census(request).await,
+            preview::TOOL => self.preview(request).await,
+            consent::TOOL => self.consent(request).await,
             other => Err(Refusal::Unknown(other.to_owned()).into()),
         }
     }
 
-    /// What is on its way: messages in queues, and profiles with something to send.
+    /// What is on its way: messages in queues, and profiles that are due.
     async fn status(&self) -> Result<Value, Failed> {
         let mut queues = serde_json::Map::new();
         for name in self.queues.names() {
@@ -111,7 +115,11 @@ impl Tools {
                 .table_name(&self.people_table)
                 .index_name("due")
                 .select(aws_sdk_dynamodb::types::Select::Count)
-                .key_condition_expression("due_shard = :shard")
+                .key_condition_expression("due_shard = :shard AND due <= :now")
+                .expression_attribute_values(
+                    ":now",
+                    aws_sdk_dynamodb::types::AttributeValue::N(self.clock.now().millis().to_string()),
+                )
                 .expression_attribute_values(
                     ":shard",
                     aws_sdk_dynamodb::types::AttributeValue::N(shard.to_string()),

@@ -48,6 +48,10 @@ impl FromStr for Named {
 }
 
 impl Named {
+    pub(crate) fn parts(&self) -> (&str, &str) {
+        (&self.kind, &self.value)
+    }
+
     /// As the API takes it.
     pub(crate) fn identifier(&self) -> Value {
         json!({ "kind": self.kind, "value": self.value })

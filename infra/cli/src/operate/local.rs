@@ -9,8 +9,11 @@ use std::path::PathBuf;
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use domain::access::AccessKey;
 use domain::cursor::SigningKeys;
+use dynamodb::People;
 use local::LocalQueue;
+use ports::Clock as _;
 use ports::definitions::Workspace;
+use profile::Writer;
 use profile::signing::{Kept, Unread};
 use runtime::SystemEntropy;
 use serde::de::DeserializeOwned;
@@ -18,11 +21,13 @@ use serde_json::Value;
 
 use super::{Desk, Order, Refused, SigningKept};
 use crate::clock::LocalClock;
+use crate::consent;
 use crate::data::{self, DataError, Keys};
 use crate::dlq::{self, LocalShelf};
 use crate::identity::Asked;
 use crate::identity::census::{Census, Ground};
 use crate::output::Failed;
+use crate::segments::preview;
 use crate::tools::Tools;
 
 /// The folder of a platform, for what changes while it runs.
@@ -65,6 +70,28 @@ impl Tools {
         self.folder.check_key(request)?;
         let Asked { workspace, census } = order(request)?;
         self.take(super::workspace(&self.definitions, workspace.as_ref()).await?, &census).await
+    }
+
+    pub(crate) async fn preview(&self, request: &ApiGatewayV2httpRequest) -> Result<Value, Failed> {
+        self.folder.check_key(request)?;
+        let asked: preview::Asked = order(request)?;
+        let writer = Writer {
+            people: People::new(self.client.clone(), &self.people_table, &self.identities_table),
+            merges: self.queues.queue(&self.identity_queue, self.clock.clone())?,
+            clock: self.clock.clone(),
+            entropy: SystemEntropy,
+            key: self.key.clone(),
+        };
+        let workspace = super::workspace(&self.definitions, asked.workspace.as_ref()).await?;
+        preview::preview(&writer, &self.definitions, &workspace.id, &asked).await
+    }
+
+    pub(crate) async fn consent(&self, request: &ApiGatewayV2httpRequest) -> Result<Value, Failed> {
+        self.folder.check_key(request)?;
+        let asked: consent::Asked = order(request)?;
+        let people = People::new(self.client.clone(), &self.people_table, &self.identities_table);
+        let workspace = super::workspace(&self.definitions, asked.workspace()).await?;
+        consent::carry_out(&people, (&self.key, &workspace.id), &asked, self.clock.now()).await
     }
 
     /// Sends ties to identity that a version recorded which had no such stage:

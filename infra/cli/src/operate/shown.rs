@@ -40,6 +40,23 @@ pub(super) fn lines(order: &Order, answer: &Value, place: &str) -> Vec<String> {
                 .map(|from| format!("Blocked values and the order of kinds are as it says from {from} on."));
             std::iter::once(stands).chain(homes).collect()
         }
+        Order::SetSegment { .. } => vec![
+            format!("Version {} of `{}` is published.", of("version"), of("segment")),
+            format!("Events are asked within a minute, everybody from {} on.", of("asked_from")),
+            format!("`tributary segments list{place}` says how far that is."),
+        ],
+        Order::EndSegment { .. } => {
+            vec![format!(
+                "Segment `{}` has ended; whoever is in leaves with their next event, or within minutes.",
+                of("segment")
+            )]
+        }
+        Order::ListSegments { .. } => {
+            let mut lines =
+                or_none(list(answer, "segments").map(segment).collect(), "There is no segment yet.");
+            lines.extend(answer.get("fill").filter(|fill| !fill.is_null()).map(fill));
+            lines
+        }
         Order::CreateKey { .. } => made(answer),
         Order::RotateKey { .. } => rotated(answer, place),
         Order::RevokeKey { .. } => {
@@ -127,4 +144,23 @@ fn text(value: Option<&Value>) -> String {
         Some(other) => other.to_string(),
         None => "-".to_owned(),
     }
+}
+
+fn segment(segment: &Value) -> String {
+    let text = |field: &str| segment.get(field).and_then(Value::as_str).unwrap_or_default();
+    let version = |field: &str| segment.get(field).and_then(Value::as_u64);
+    let stands = match (version("active"), version("pending")) {
+        (Some(active), None) => format!("version {active}"),
+        (Some(active), Some(pending)) => format!("version {active}; {pending} is being asked of everybody"),
+        (None, Some(pending)) => format!("version {pending}, being asked of everybody"),
+        (None, None) => "no version".to_owned(),
+    };
+    format!("{}  {}  {}, {stands}", text("segment"), text("name"), text("is"))
+}
+
+fn fill(fill: &Value) -> String {
+    let number = |field: &str| fill.get(field).and_then(Value::as_u64).unwrap_or_default();
+    let begins = fill.get("begins").and_then(Value::as_str).unwrap_or_default();
+    let (done, parts, looked_at) = (number("parts_done"), number("parts"), number("looked_at"));
+    format!("Everybody is being asked since {begins}: {done} of {parts} parts done, {looked_at} profiles.")
 }

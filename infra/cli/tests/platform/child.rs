@@ -14,7 +14,7 @@ use crate::http::{Answer, Request};
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_tributary");
 /// Looks at the queues until they are empty: so often, with a pause between.
 const LOOKS_MAX: u32 = 600;
-const PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 /// Lines of a child that are shown where a test fails.
 const SHOWN_MAX: usize = 20;
 

@@ -16,6 +16,8 @@ mod child;
 mod http;
 mod workspaces;
 mod routes;
+mod segments;
+mod consent;
 mod operator;
 mod identity;
 mod hostile;

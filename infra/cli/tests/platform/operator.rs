@@ -20,19 +20,19 @@ const TEMPLATE: &str = include_str!("../../../../template.yaml");
 /// Longer than definitions and keys are kept in memory.
 const MINUTE_S: u64 = 61;
 
-struct World {
-    platform: Platform,
-    folder: tempfile::TempDir,
+pub(crate) struct World {
+    pub(crate) platform: Platform,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self { platform: Platform::start(&folder.path().join("data"), "warn"), folder }
     }
 
     /// What a command says, or its error.
-    fn try_to(&self, words: &str) -> Result<String, String> {
+    pub(crate) fn try_to(&self, words: &str) -> Result<String, String> {
         let mut command = Command::new(PROGRAM);
         command.args(words.split(' ')).arg("--data").arg(self.folder.path().join("data"));
         let output = command.env_remove("TRIBUTARY_ADMIN_KEY").stdin(Stdio::null()).output().unwrap();
@@ -40,11 +40,11 @@ impl World {
         if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
     }
 
-    fn done(&self, words: &str) -> String {
+    pub(crate) fn done(&self, words: &str) -> String {
         self.try_to(words).unwrap_or_else(|error| panic!("{words}: {error}"))
     }
 
-    fn json(&self, words: &str) -> Value {
+    pub(crate) fn json(&self, words: &str) -> Value {
         serde_json::from_str(&self.done(&format!("{words} --json"))).unwrap()
     }
 
@@ -54,7 +54,7 @@ impl World {
         self.platform.ask(&Request::post("/v1/track", body).basic(key)).status
     }
 
-    fn wait_a_minute(&self) {
+    pub(crate) fn wait_a_minute(&self) {
         let body = json!({ "advance_seconds": MINUTE_S }).to_string();
         assert_eq!(self.platform.ask(&Request::post("/_local/clock", body)).status, 200);
     }
@@ -273,6 +273,6 @@ fn a_letter_goes_back_when_its_cause_is_mended_and_is_counted_once() {
     assert_eq!((text(letter, "fate"), &letter["trace"]), ("rejected", &Value::Null));
     let unknown = world.try_to("dlq redrive --id nobody").unwrap_err();
     assert!(unknown.contains("no such letter was found"), "{unknown}");
-    let unknown = world.try_to("dlq list --queue segments").unwrap_err();
-    assert!(unknown.contains("there are: identity, profile"), "{unknown}");
+    let unknown = world.try_to("dlq list --queue letters").unwrap_err();
+    assert!(unknown.contains("there are: identity, profile, segments"), "{unknown}");
 }

@@ -37,6 +37,8 @@ const TAKES_EVENTS: Statuses = [401, 401, 401, 401, 401, 200, 401, 401, 401, 200
 const KEY_IN_PATH: Statuses = [404, 401, 401, 401, 401, 200, 401, 401, 401, 200, 401, 401, 401, 401, 401];
 const READS: Statuses = [401, 401, 401, 401, 401, 403, 200, 403, 403, 403, 200, 403, 403, 401, 401];
 const READS_OURS: Statuses = [401, 401, 401, 401, 401, 403, 200, 403, 403, 403, 404, 403, 403, 401, 401];
+const READS_EACH: Statuses = [401, 401, 401, 401, 401, 403, 200, 403, 403, 403, 200, 403, 403, 401, 401];
+const FINDS_NONE: Statuses = [401, 401, 401, 401, 401, 403, 404, 403, 403, 403, 404, 403, 403, 401, 401];
 const READS_THEIRS: Statuses = [401, 401, 401, 401, 401, 403, 404, 403, 403, 403, 200, 403, 403, 401, 401];
 const WRITES: Statuses = [401, 401, 401, 401, 401, 403, 403, 200, 403, 403, 403, 200, 403, 401, 401];
 const ORDERS: Statuses = [401, 401, 401, 401, 401, 403, 403, 404, 403, 403, 403, 404, 403, 401, 401];
@@ -219,6 +221,12 @@ fn api_rows(ours: &str, theirs: &str) -> Vec<Row> {
         Row::post("/v1/profiles/batch", json!({ "profiles": [item("imported")] }), WRITES),
         Row::get(lineage, READS_OURS).path(format!("/v1/profiles/{ours}/lineage")),
         Row::get(lineage, READS_THEIRS).path(format!("/v1/profiles/{theirs}/lineage")),
+        Row::get("/v1/profiles/{}/segments", READS_OURS).path(format!("/v1/profiles/{ours}/segments")),
+        Row::get("/v1/segments/{}/explain", FINDS_NONE)
+            .path(format!("/v1/segments/nothing/explain?profile={ours}")),
+        Row::get("/v1/segments", READS_EACH),
+        Row::get("/v1/segments/{}/members", FINDS_NONE).path("/v1/segments/nothing/members"),
+        Row::get("/v1/segments/{}/sizes", FINDS_NONE).path("/v1/segments/nothing/sizes"),
         // Whoever may order something is told that there is nobody of the name, and everybody else nothing.
         Row::post("/v1/profiles/{}/merge", named("nobody"), ORDERS)
             .path(format!("/v1/profiles/{nobody}/merge")),
@@ -352,7 +360,8 @@ impl World {
 
 /// Of `crm` nothing was refused.
 fn is_empty_list(answer: &Answer) -> bool {
-    answer.json()["kept"].as_array().is_some_and(Vec::is_empty)
+    let lists = ["kept", "segments"].map(|name| answer.json()[name].as_array().is_some_and(Vec::is_empty));
+    lists.contains(&true)
 }
 
 #[test]
