@@ -37,8 +37,10 @@ from emulator import Emulator, wait_for
 
 ANSWER_SECONDS = 60     # a cold start on a busy machine, a window of one second, a poll
 SCHEDULE_SECONDS = 150  # the schedule is due once a minute, the emulator looks every ten seconds
+ROLLOUT_SECONDS = 180   # a new segment is asked of everybody once nobody knows the definitions before it
+WINDOW_SECONDS = 120
 NOT_A_MESSAGE = "not a message"
-FUNCTIONS = ("ingest-http", "profile-upsert", "profile-api", "profile-sweep", "identity-merge")
+FUNCTIONS = ("ingest-http", "profile-upsert", "profile-api", "profile-sweep", "identity-merge", "segments-backfill")
 
 
 def deployable(template):
@@ -129,13 +131,25 @@ class Deployed:
 
     def profile(self, kind, value):
         """The profile that has an identifier; none yet is `None`."""
+        return self.ask("POST", "/v1/profiles/lookup", json.dumps({"identifier": {"kind": kind, "value": value}}))
+
+    def ask(self, method, path, body=None):
+        """What the API answers; what there is not is `None`."""
         headers = {"authorization": f"Bearer {self.keys['admin_key']}", "content-type": "application/json"}
-        status, answer = self.aws.send(
-            self.outputs["ProfileApiEndpoint"], "POST", "/v1/profiles/lookup", headers,
-            json.dumps({"identifier": {"kind": kind, "value": value}}),
-        )
-        assert status in (200, 404), f"POST /v1/profiles/lookup answered {status}: {answer}"
+        status, answer = self.aws.send(self.outputs["ProfileApiEndpoint"], method, path, headers, body)
+        assert status in (200, 404), f"{method} {path} answered {status}: {answer}"
         return answer if status == 200 else None
+
+    def set_segment(self, segment, when):
+        """Publishes a segment to functions that have read no definitions yet."""
+        file = Path(self.aws.folder.name) / f"{segment}.json"
+        file.write_text(json.dumps({"name": segment, "when": when}))
+        self.operate("segments", "set", segment, file)
+        self.restart("ProfileUpsertFunction")
+        self.restart("ProfileApiFunction")
+
+    def members(self, segment):
+        return [member["id"] for member in self.ask("GET", f"/v1/segments/{segment}/members")["members"]]
 
     def counted(self, kind, value, events):
         """Waits until a profile counts so many events."""
@@ -248,7 +262,7 @@ def what_cannot_be_read_ends_as_a_letter_with_its_reason(stack):
 
 def a_profile_left_behind_is_swept(stack):
     """A crash between a fold and its outbox leaves a profile that is due; here the test says that it is."""
-    stack.post("track", {"userId": "customer-5", "event": "Signed Up"})
+    stack.post("track", {"userId": "customer-5", "event": "Searched"})
     profile = stack.counted("user_id", "customer-5", 1)
     store, people = stack.aws.client("dynamodb"), stack.outputs["PeopleTable"]
     found = [item for item in store.scan(TableName=people)["Items"] if item["pk"]["S"].endswith(f"#{profile['id']}")]
@@ -261,6 +275,31 @@ def a_profile_left_behind_is_swept(stack):
     wait_for("the schedule starts the sweep, which finds nothing left to do", SCHEDULE_SECONDS, is_done)
 
 
+def whoever_meets_a_segment_is_listed(stack):
+    """Also whom nothing tells of it: `early` is asked by the walk through all people."""
+    stack.post("track", {"userId": "customer-6", "event": "Signed Up"})
+    early = stack.counted("user_id", "customer-6", 1)["id"]
+    stack.set_segment("signed-up", {"event": "Signed Up"})
+    stack.set_segment("just-signed-up", {"event": "Signed Up", "within": f"{WINDOW_SECONDS}s"})
+    stack.post("track", {"userId": "customer-7", "event": "Signed Up"})
+    late = stack.counted("user_id", "customer-7", 1)["id"]
+    for segment in ("signed-up", "just-signed-up"):
+        wait_for(f"{segment} lists who just signed up", ANSWER_SECONDS, lambda: late in stack.members(segment))
+    stack.segments = {"early": early, "late": late}
+
+
+def the_schedule_ends_windows_and_asks_everybody(stack):
+    """No event comes: the first leaves because time passes, the other enters because everybody is asked."""
+    early, late = stack.segments["early"], stack.segments["late"]
+    is_out = lambda: late not in stack.members("just-signed-up")
+    wait_for("the sweep lists nobody whose window is over", WINDOW_SECONDS + SCHEDULE_SECONDS, is_out)
+    history = stack.ask("GET", f"/v1/profiles/{late}/segments")["history"]
+    told = [one["what"] for one in history if one["segment"] == "just-signed-up"]
+    assert sorted(told) == ["entered", "exited"], f"what was told of the window: {told}"
+    is_in = lambda: early in stack.members("signed-up")
+    wait_for("everybody was asked about the new segment", ROLLOUT_SECONDS + 2 * SCHEDULE_SECONDS, is_in)
+
+
 def the_other_front_door_leads_to_the_same_functions(stack):
     other = Deployed("frontdoor", stack.aws, stack.sam, stack.tributary, FrontDoor="HttpApi")
     other.post("identify", {"userId": "customer-1", "traits": {"email": "ann@example.com"}})
@@ -270,17 +309,19 @@ def the_other_front_door_leads_to_the_same_functions(stack):
 def no_log_line_holds_personal_data(stack):
     lines = [line for name in FUNCTIONS for line in stack.logged(name)]
     assert lines, "no function has logged anything: nothing is shown"
-    for secret in ("example.com", "customer-1", "customer-2", "customer-3", "visitor-3", "customer-4", "customer-5", *stack.keys.values()):
+    for secret in ("example.com", "customer-1", "customer-2", "customer-3", "visitor-3", "customer-4", "customer-5", "customer-6", "customer-7", *stack.keys.values()):
         assert not [line for line in lines if secret in line], f"a log line holds {secret}"
 
 
 CLAIMS = (
     an_event_posted_over_http_is_in_the_profile_table,
+    whoever_meets_a_segment_is_listed,
     a_repeated_event_is_counted_once,
     two_profiles_that_one_event_names_become_one,
     a_letter_whose_cause_is_mended_is_redriven_and_counted_once,
     what_cannot_be_read_ends_as_a_letter_with_its_reason,
     a_profile_left_behind_is_swept,
+    the_schedule_ends_windows_and_asks_everybody,
     the_other_front_door_leads_to_the_same_functions,
     no_log_line_holds_personal_data,
 )

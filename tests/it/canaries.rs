@@ -163,7 +163,12 @@ impl World {
         let (definitions, chance) = (MemoryDefinitions::default(), SeededEntropy::seeded(1));
         let web = SourceId::parse("web").unwrap();
         let source = Source { id: web.clone(), region: None, origins: Vec::new(), rate: 1_000 };
-        definitions.define(Workspace { id: shop(), rules: Rules::default(), sources: vec![source] });
+        definitions.define(Workspace {
+            id: shop(),
+            rules: Rules::default(),
+            sources: vec![source],
+            segments: 0,
+        });
         let write = made(KeyKind::Write, Grant::Write(web), &definitions, &chance);
         let admin = made(KeyKind::Admin, Grant::Admin(Scope::ALL.to_vec()), &definitions, &chance);
         let clock = TestClock::at(Timestamp::from_millis(1_795_343_400_000));
@@ -257,7 +262,7 @@ impl World {
 
     fn sweep(&self) {
         self.clock.advance(2 * Timestamp::MINUTE);
-        Self::request(self.stage().writer.sweep());
+        Self::request(self.stage().sweep());
     }
 
     fn ask(&self) {

@@ -11,4 +11,5 @@
 mod template;
 mod openapi;
 mod simulation;
+mod segments;
 mod canaries;

@@ -296,7 +296,7 @@ pub(crate) enum Door {
 fn door(document: &Document, of: &Operation) -> Door {
     match document.operation(of)["tags"][0].as_str() {
         Some("ingest" | "sdk") => Door::Ingest,
-        Some("profiles" | "sources") => Door::Profile,
+        Some("profiles" | "segments" | "sources") => Door::Profile,
         tag => panic!("{of:?} has the tag {tag:?}"),
     }
 }

@@ -15,12 +15,15 @@ mod ingest_crash_points;
 mod identity_crash_points;
 mod identity;
 mod mutants;
+mod segments;
+mod segments_crash_points;
 mod poison;
 mod rules_04_to_07;
 mod rule_08;
 mod rules_20_to_23;
 
 use crowd::Crowd;
+pub(crate) use world::finish;
 
 /// Seeds of one ordinary run; `SIMULATION_SEEDS` asks for more.
 const SEEDS: u64 = 60;

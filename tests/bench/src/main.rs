@@ -26,6 +26,7 @@ mod sessions;
 mod flood;
 mod slopes;
 mod merges;
+mod segments;
 mod measured;
 mod callgrind;
 mod report;
@@ -56,6 +57,15 @@ struct Arguments {
 enum Command {
     /// Writes the corpus again from its seed.
     Corpus,
+    /// Writes what people did and who of them is in which segment, for another engine to be asked the same.
+    Population {
+        /// The folder to write to.
+        to: PathBuf,
+        /// The definitions, a YAML file each.
+        definitions: PathBuf,
+        #[arg(long, default_value_t = 600)]
+        people: usize,
+    },
     /// Does what callgrind measures; the benchmark starts it itself.
     #[command(hide = true)]
     Measured {
@@ -84,6 +94,10 @@ fn start(arguments: &Arguments) -> Result<(), Failed> {
             Ok(std::fs::write(file, corpus::make::file(corpus::make::SEED)?)?)
         }
         Some(Command::Measured { what, history, profiles }) => what.run(*history, *profiles),
+        Some(Command::Population { to, definitions, people }) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            segments::population::write(&runtime, to, definitions, *people)
+        }
         None => {
             logs::start();
             // One thread: calls then come in the same order in every run.
@@ -91,7 +105,8 @@ fn start(arguments: &Arguments) -> Result<(), Failed> {
             if arguments.quick {
                 return runtime.block_on(run::quick());
             }
-            let found = runtime.block_on(run::whole())?;
+            let asked = segments::shown::ask(&corpus::Corpus::read()?)?;
+            let found = runtime.block_on(run::whole(asked))?;
             std::fs::write(&arguments.out, found.document()?)?;
             say(&format!("written: {}", arguments.out.display()));
             Ok(())

@@ -27,6 +27,8 @@ use tokio::runtime::Runtime;
 
 use crate::corpus::{Corpus, SESSION, Sample, Sdk, TODAY};
 use crate::failed::{Failed, Wrong, ensure};
+use crate::segments::asked::{self, Of};
+use crate::segments::events;
 use crate::slopes::known_at_once;
 use crate::tributary::ID_KEY;
 use crate::{request, store};
@@ -49,6 +51,16 @@ pub(crate) enum Measured {
     IngestSmall,
     /// Batches of one event of a returning person.
     Upsert,
+    /// The same of an event that segments ask, beside as many of them as there are "profiles".
+    UpsertAsked,
+    /// And of one that none asks.
+    UpsertUnasked,
+    /// A thousand new segments are asked of people with so many months of history.
+    AskNew,
+    /// The same where their features are known.
+    AskKnown,
+    /// The same naively.
+    AskNaive,
 }
 
 impl Measured {
@@ -57,7 +69,9 @@ impl Measured {
         match self {
             Self::IngestLarge | Self::IngestSmall => "measured_ingest",
             Self::ParseLarge => "measured_parse",
-            Self::Upsert => "measured_upsert",
+            Self::Upsert | Self::UpsertAsked | Self::UpsertUnasked => "measured_upsert",
+            Self::AskNew | Self::AskKnown => "measured_look",
+            Self::AskNaive => "measured_naive",
         }
     }
 
@@ -70,6 +84,17 @@ impl Measured {
             Self::IngestSmall => ingest(&runtime, &corpus, 1, false),
             Self::ParseLarge => ingest(&runtime, &corpus, LARGE, true),
             Self::Upsert => upsert(&runtime, &corpus, history, profiles),
+            Self::UpsertAsked => events::upsert(&runtime, &corpus, profiles, events::ASKED, measured_upsert),
+            Self::UpsertUnasked => {
+                events::upsert(&runtime, &corpus, profiles, events::UNASKED, measured_upsert)
+            }
+            Self::AskNew => asked::measured(&runtime, &corpus, Of::New, (i64::try_from(history)?, profiles)),
+            Self::AskKnown => {
+                asked::measured(&runtime, &corpus, Of::Known, (i64::try_from(history)?, profiles))
+            }
+            Self::AskNaive => {
+                asked::measured(&runtime, &corpus, Of::Naive, (i64::try_from(history)?, profiles))
+            }
         }
     }
 }
@@ -202,6 +227,7 @@ fn definitions(key: &AccessKey) -> Result<MemoryDefinitions, Failed> {
         Source { id: id.clone(), region: Some("DE".to_owned()), origins: Vec::new(), rate: 1_000_000 };
     let definitions = MemoryDefinitions::default();
     definitions.define(Workspace {
+        segments: 0,
         id: key.workspace().clone(),
         rules: Rules::default(),
         sources: vec![source],

@@ -35,6 +35,7 @@ pub(crate) struct Found {
     pub(crate) merges: Vec<Merge>,
     /// By events, and by identifiers of the survivor.
     pub(crate) merges_of: [Vec<(u64, Merge)>; 2],
+    pub(crate) segments: crate::segments::shown::Found,
 }
 
 /// What callgrind counted.
@@ -125,6 +126,7 @@ impl Found {
             goals.push(at_most(&format!("slope of {unit} an event against {what}"), 0.02, slope(points), 4));
         }
         goals.extend(self.merge_goals());
+        goals.extend(self.segments.goals());
         if let Some(counted) = &self.instructions {
             let events = LARGE * REQUESTS;
             let ingest = counted.ingest_large.per_without_hashing(events);
@@ -152,6 +154,7 @@ impl Found {
         self.one_batch(&mut text)?;
         self.growth(&mut text)?;
         self.merging(&mut text)?;
+        self.segments.document(&mut text, &self.prices)?;
         self.instructions(&mut text)?;
         Ok(text)
     }
@@ -161,7 +164,7 @@ impl Found {
         writeln!(text, "# Benchmarks\n")?;
         writeln!(
             text,
-            "Written by `cargo run --release -p bench`; do not edit. Every figure but instructions is a count that is the same on any machine: no figure depends on a clock.\n"
+            "Written by `cargo run --release -p bench`; do not edit. Every figure but instructions is a count that is the same on any machine; where CPU time stands beside them, it says so.\n"
         )?;
         writeln!(
             text,
@@ -397,7 +400,7 @@ impl Found {
     fn merging(&self, text: &mut String) -> std::fmt::Result {
         writeln!(
             text,
-            "## Merges\n\nTwo profiles become one in one transaction over their two items; rows of identifiers, pages and events are not touched, so that a merge costs what the two items weigh. What one ledger has no room for goes to a page in the same transaction. The corpus's people in pairs: {} merges; read units {:.1}, write units {}, of these ledger pages {}, calls {} (medians). Nobody had anything in an outbox or the index of who is due, which are written with the same two items; list rows come with segments.\n",
+            "## Merges\n\nTwo profiles become one in one transaction over their two items; rows of identifiers, pages and events are not touched, so that a merge costs what the two items weigh. What one ledger has no room for goes to a page in the same transaction. The corpus's people in pairs: {} merges; read units {:.1}, write units {}, of these ledger pages {}, calls {} (medians). Nobody had anything in an outbox or the index of who is due, which are written with the same two items, nor was anybody in a segment, whose lists are told of a merge by the outbox.\n",
             self.merges.len(),
             real(merges::median(&self.merges, |merge| merge.read_halves)) / 2.0,
             merges::median(&self.merges, |merge| merge.write_units),
@@ -463,7 +466,7 @@ pub(crate) const ONE_POLLER: &str = "5 requests, one poller";
 pub(crate) const ONE_REQUEST: &str = "one request of 5 events";
 pub(crate) const EIGHT_QUEUES: &str = "5 requests, 8 queues, 2 batches each";
 
-fn at_most(what: &str, goal: f64, found: f64, digits: usize) -> Goal {
+pub(crate) fn at_most(what: &str, goal: f64, found: f64, digits: usize) -> Goal {
     let unit = 10_f64.powi(i32::try_from(digits).unwrap_or_default());
     // What is printed is what is judged.
     let reached = (found * unit).round() <= (goal * unit).round();

@@ -13,6 +13,8 @@ use crate::mixes::{Figure, Mix};
 use crate::naive::{Naive, Writes};
 use crate::report::{Counted, EIGHT_QUEUES, Found, ONE_POLLER, ONE_REQUEST};
 use crate::rules::count;
+use crate::segments::asked::Asked;
+use crate::segments::shown;
 use crate::sessions::{self, Pollers, Spread};
 use crate::sizes;
 use crate::slopes::{self, Point};
@@ -32,7 +34,7 @@ const FEW: u32 = 6;
 const MANY_POLLERS: usize = 10;
 
 /// Counts everything.
-pub(crate) async fn whole() -> Result<Found, Failed> {
+pub(crate) async fn whole(asked: Vec<Asked>) -> Result<Found, Failed> {
     let template = Template::read()?;
     let corpus = Corpus::read()?;
     let prices = Prices::read()?;
@@ -54,6 +56,7 @@ pub(crate) async fn whole() -> Result<Found, Failed> {
         slopes: slopes(&template, &loaded, &corpus, instructions.is_some()).await?,
         merges: merges::of_pairs(&template, &loaded).await?,
         merges_of: merges_of(&template, &corpus).await?,
+        segments: shown::find(&template, &loaded, &corpus, asked, instructions.is_some()).await?,
         prices,
         tributary,
         naive,
@@ -86,6 +89,7 @@ pub(crate) async fn quick() -> Result<(), Failed> {
             format!("the naive design reads once and writes twice an event, not {:?}", store.calls)
         })?;
     }
+    shown::quick(&template, &loaded, &corpus).await?;
     let packed = sessions::packed(&template, &loaded, &corpus).await?;
     ensure((packed.profile_writes_a_session - 1.0).abs() < f64::EPSILON, || {
         format!(

@@ -8,11 +8,14 @@ use aws_lambda_events::sqs::SqsMessage;
 use domain::access::AccessKey;
 use domain::key::IdKey;
 use domain::rules::Rules;
+use domain::segment::fill::PARTS;
 use domain::time::Timestamp;
 use domain::workspace::{SourceId, WorkspaceId};
 use dynamodb::{Definitions, People, Rejections};
 use ingest::Ingest;
+use ports::People as _;
 use ports::definitions::{Grant, Source};
+use ports::people::Read;
 use profile::{Proper, Stage, Writer, batch};
 use sqs::SqsQueue;
 use testkit::{MemoryQueue, SeededEntropy, TestClock};
@@ -22,6 +25,7 @@ use crate::corpus::{Corpus, Sample, Sdk, TODAY};
 use crate::design::Design;
 use crate::failed::{Failed, Wrong, ensure};
 use crate::rules::{count, http_api_requests};
+use crate::segments::made;
 use crate::store::{self, Snapshot, Store};
 use crate::template::Template;
 use crate::usage::{Usage, Work};
@@ -38,6 +42,8 @@ pub(crate) const ID_KEY: [u8; IdKey::LENGTH] = [7; IdKey::LENGTH];
 const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
 /// As the template's mapping gathers.
 const WINDOW: i64 = Timestamp::SECOND;
+/// Segments of one transaction.
+const A_TRANSACTION: usize = 30;
 /// As the template's queue tries; no record of a run needs a second.
 const MAX_RECEIVES: u32 = 5;
 /// Above what a run sends a second.
@@ -223,6 +229,58 @@ impl Tributary {
         usage.upsert.store_waits +=
             (reads_after - reads) + (writes_after - writes).div_ceil(self.store_calls_at_once);
         Ok(())
+    }
+}
+
+/// What segments are measured with.
+impl Tributary {
+    /// Puts segments with these conditions in force.
+    pub(crate) async fn define_segments(&self, conditions: &[serde_json::Value]) -> Result<(), Failed> {
+        let definitions = self.stage.definitions.store();
+        let workspace = WorkspaceId::parse(WORKSPACE)?;
+        let set = made::set_of(conditions, ports::Clock::now(&self.clock))?;
+        for (chunk, seen) in set.segments.chunks(A_TRANSACTION).zip(0..) {
+            definitions.publish_segments(&workspace, seen, chunk).await?;
+        }
+        self.later(2 * Timestamp::MINUTE);
+        Ok(())
+    }
+
+    /// Puts so many segments in force and asks everybody.
+    pub(crate) async fn ask_everybody(&self, segments: usize) -> Result<(), Failed> {
+        let conditions = made::conditions(segments);
+        self.define_segments(&conditions).await?;
+        let writer = &self.stage.writer;
+        let workspace = WorkspaceId::parse(WORKSPACE)?;
+        for part in 0..PARTS {
+            let everyone = writer.people.everyone(part.into(), PARTS.into(), None).await?;
+            ensure(everyone.next.is_none(), || "there are more people than a page".to_owned())?;
+            for (_, id) in everyone.people {
+                let found = writer.people.profiles(&workspace, &[id], Read::Consistent).await?;
+                let Some(Some(stored)) = found.into_iter().next() else { continue };
+                let profile = domain::profile::Profile::decode(&stored.body)?;
+                let known = (&stored, &profile);
+                writer
+                    .refresh(&self.stage.definitions, &workspace, id, known, 0)
+                    .await
+                    .map_err(|failure| Wrong(runtime::failure::chain(failure.cause())))?;
+            }
+        }
+        // What that took is not what is measured, nor is there a scan in it.
+        drop(self.store.meter.take());
+        Ok(())
+    }
+
+    pub(crate) fn later(&self, by: i64) {
+        self.clock.advance(by);
+    }
+
+    /// One sweep; says how many were due.
+    pub(crate) async fn sweep(&self) -> Result<usize, Failed> {
+        let swept =
+            self.stage.sweep().await.map_err(|failure| Wrong(runtime::failure::chain(failure.cause())))?;
+        ensure(swept.failed == 0, || format!("{} could not be swept", swept.failed))?;
+        Ok(swept.due)
     }
 }
 

@@ -8,6 +8,7 @@ use domain::access::AccessKey;
 use domain::cursor::SigningKeys;
 use domain::key::IdKey;
 use domain::rules::Rules;
+use domain::segment::stored::{SegmentId, SegmentSet};
 use domain::time::Timestamp;
 use domain::workspace::{SourceId, WorkspaceId};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -223,7 +224,7 @@ impl World {
 
     /// A batch leaves a tie to the sweep whose other profile it has not written yet.
     async fn carry_out(&self) {
-        self.stage.writer.sweep().await.expect("a store in memory");
+        self.stage.sweep().await.expect("a store in memory");
         for request in self.merges.take() {
             self.identity.carry_out(&request.body).await.expect("a request that can be read");
         }
@@ -254,7 +255,36 @@ pub(super) fn requests(id: &str, apart: &str) -> Vec<(&'static str, Asked, Door)
     let mut all = of_ingest();
     all.extend(of_profiles(id));
     all.extend(of_lineages(id, apart));
+    all.extend(of_segments(id));
     all
+}
+
+fn of_segments(id: &str) -> Vec<(&'static str, Asked, Door)> {
+    const ALL: &str = "/v1/segments";
+    const MEMBERS: &str = "/v1/segments/{segment}/members";
+    const SIZES: &str = "/v1/segments/{segment}/sizes";
+    const OF: &str = "/v1/profiles/{id}/segments";
+    const EXPLAIN: &str = "/v1/segments/{segment}/explain";
+    let get =
+        |path: &str| Asked::request("GET", &path.replace("{id}", id).replace("{segment}", SEGMENT)).admin();
+    let asked = vec![
+        (ALL, get(ALL)),
+        (MEMBERS, get(MEMBERS)),
+        (MEMBERS, get("/v1/segments/{segment}/members?limit=1")),
+        (MEMBERS, get("/v1/segments/{segment}/members?limit=0")),
+        (MEMBERS, get("/v1/segments/{segment}/members?cursor=nothing")),
+        (MEMBERS, get("/v1/segments/nothing/members")),
+        (MEMBERS, get("/v1/segments/known/members")),
+        (SIZES, get(SIZES)),
+        (SIZES, get("/v1/segments/nothing/sizes")),
+        (OF, get(OF)),
+        (OF, get("/v1/profiles/nobody/segments")),
+        (EXPLAIN, get("/v1/segments/{segment}/explain?profile={id}")),
+        (EXPLAIN, get(EXPLAIN)),
+        (EXPLAIN, get("/v1/segments/nothing/explain?profile={id}")),
+        (EXPLAIN, get("/v1/segments/{segment}/explain?profile=nobody")),
+    ];
+    asked.into_iter().map(|(path, asked)| (path, asked, Door::Profile)).collect()
 }
 
 fn of_lineages(id: &str, apart: &str) -> Vec<(&'static str, Asked, Door)> {
@@ -380,6 +410,9 @@ fn look_up(kind: &str, value: &str) -> Asked {
         .body(&json!({ "identifier": { "kind": kind, "value": value } }))
 }
 
+/// A segment with conditions of many kinds.
+const SEGMENT: &str = "best-customers";
+
 /// Sources, each with its requests a second, its one origin, and its write key.
 const SOURCES: [(&str, u32, Option<&str>, &str); 4] = [
     ("web", 1_000, None, WRITE_KEY),
@@ -401,7 +434,18 @@ fn define(definitions: &MemoryDefinitions) {
         rate,
     };
     let sources = SOURCES.map(source).to_vec();
-    definitions.define(Workspace { id: id.clone(), rules: Rules::default(), sources });
+    definitions.define(Workspace { id: id.clone(), rules: Rules::default(), sources, segments: 0 });
+    let document = include_str!("../../../events/segments/best-customers.json");
+    let segment = SegmentSet::default().publish(&SegmentId::parse(SEGMENT).unwrap(), document, NOW);
+    definitions.publish(&id, segment.unwrap(), NOW);
+    let document = r#"{"when": {"identifier": "email"}}"#;
+    let known = SegmentSet { version: 1, ..SegmentSet::default() };
+    let segment = known.publish(&SegmentId::parse("known").unwrap(), document, NOW);
+    definitions.publish(&id, segment.unwrap(), NOW);
+    let document = r#"{"value": {"event": "Order Completed", "sum": {"of": "revenue"}}}"#;
+    let known = SegmentSet { version: 2, ..SegmentSet::default() };
+    let computed = known.publish(&SegmentId::parse("spent").unwrap(), document, NOW);
+    definitions.publish(&id, computed.unwrap(), NOW);
     for (name, _, _, key) in SOURCES.into_iter().filter(|(.., key)| !key.is_empty()) {
         add(key, Grant::Write(SourceId::parse(name).unwrap()));
     }

@@ -22,6 +22,7 @@ use super::crowd::{bodies, definitions, event, key, naming, retry_of, start, wor
 use super::identity_crash_points;
 use super::ingest_crash_points;
 use super::oracle;
+use super::segments_crash_points;
 use super::world::{Call, Plan, TestStage, World};
 
 /// What happens at the call at which a try ends.
@@ -176,7 +177,7 @@ impl Store {
         let calls = Calls::until(end);
         let stage = self.stage(&calls);
         // One that fails is followed by the next.
-        let _ = calls.run(stage.writer.sweep());
+        let _ = calls.run(stage.sweep());
         calls.made()
     }
 
@@ -326,6 +327,7 @@ fn every_call_that_the_storm_records_has_crash_points() {
         statuses.extend(world.statuses());
     }
     let others = ingest_crash_points::covered().into_iter().chain(identity_crash_points::covered());
+    let others = others.chain(segments_crash_points::covered());
     let covered: BTreeSet<Call> = covered().into_iter().chain(others).collect();
     let without: Vec<&Call> = recorded.difference(&covered).collect();
     assert!(without.is_empty(), "no crash point at {without:?}");

@@ -44,7 +44,12 @@ pub(crate) fn defined(rules: Rules, rate: u32) -> MemoryDefinitions {
     let definitions = MemoryDefinitions::default();
     let source =
         |name: &str| Source { id: SourceId::parse(name).unwrap(), region: None, origins: Vec::new(), rate };
-    definitions.define(Workspace { id: workspace(), rules, sources: SOURCES.map(source).to_vec() });
+    definitions.define(Workspace {
+        id: workspace(),
+        rules,
+        sources: SOURCES.map(source).to_vec(),
+        segments: 0,
+    });
     for name in SOURCES {
         let key = write_key(name);
         let grant = Grant::Write(SourceId::parse(name).unwrap());

@@ -1,5 +1,8 @@
 //! The same stages with one rule broken: the simulation must notice each.
 
+use std::ops::Range;
+
+use domain::profile::stored::DUE_SHARDS;
 use ingest::conduct::Answered;
 use profile::conduct::{Dedup, Order, Verdicts};
 
@@ -45,6 +48,7 @@ mutant!(effect_before_marker_is_caught, EffectFirst in profile, ORDER: Order = O
 mutant!(no_dedup_is_caught, NoDedup in profile, DEDUP: Dedup = Dedup::None);
 mutant!(a_ledger_shorter_than_the_duplicates_is_caught, ShortLedger in profile, DEDUP: Dedup = Dedup::ShortLedger);
 mutant!(one_ignored_batch_failure_is_caught, OneIgnored in profile, VERDICTS: Verdicts = Verdicts::OneIgnored);
+mutant!(a_sweep_that_forgets_a_part_is_caught, PartForgotten in profile, SWEPT: Range<u8> = 1..DUE_SHARDS);
 mutant!(an_answer_before_the_queue_accepted_is_caught, AnsweredFirst in ingest, ANSWERED: Answered = Answered::BeforeQueue);
 
 #[test]

@@ -9,6 +9,7 @@ use domain::profile::ledger::{Entry, Ledger};
 use domain::profile::outbox::{Outbox, Tie, TieReason};
 use domain::profile::stored::Owner;
 use domain::profile::{Family, Held, Profile, group, page};
+use domain::segment::Segments;
 use testkit::people::Tables;
 
 use super::crowd::{Said, key, message_id, start, workspace};
@@ -58,6 +59,7 @@ pub(crate) fn told(profile: &Profile) -> impl PartialEq + std::fmt::Debug + use<
         ties: BTreeSet::new(),
         seed: None,
         family: Family::default(),
+        segments: Segments::default(),
         ..profile.clone()
     }
 }
@@ -124,7 +126,7 @@ fn frozen(tables: &Tables) -> Result<(), String> {
 }
 
 /// Those who were taken in by nobody: each is a person.
-fn roots(tables: &Tables) -> Result<BTreeMap<ProfileId, Profile>, String> {
+pub(crate) fn roots(tables: &Tables) -> Result<BTreeMap<ProfileId, Profile>, String> {
     let mut profiles = decoded(tables)?;
     profiles.retain(|_, profile| profile.family.absorbed_into.is_none());
     Ok(profiles)
@@ -214,13 +216,24 @@ fn is_tied(tables: &Tables, (id, profile): (ProfileId, &Profile), event: &Event,
 pub(crate) fn applied(tables: &Tables) -> Result<BTreeMap<EventName, Event>, String> {
     let mut applied = BTreeMap::new();
     for (id, profile) in roots(tables)? {
-        let proven = entries(tables, id, &profile)?;
-        for (_, body) in paged(tables, id, &profile, "page#") {
-            for event in page::read_timeline(body).map_err(|error| error.to_string())? {
-                let name = event.name(&key());
-                if proven.contains(&Entry { at: event.client_time.at(), name }) {
-                    applied.insert(name, event);
-                }
+        applied.extend(timeline(tables, id, &profile)?);
+    }
+    Ok(applied)
+}
+
+/// The events of one person that the ledger proves.
+pub(crate) fn timeline(
+    tables: &Tables,
+    id: ProfileId,
+    profile: &Profile,
+) -> Result<BTreeMap<EventName, Event>, String> {
+    let mut applied = BTreeMap::new();
+    let proven = entries(tables, id, profile)?;
+    for (_, body) in paged(tables, id, profile, "page#") {
+        for event in page::read_timeline(body).map_err(|error| error.to_string())? {
+            let name = event.name(&key());
+            if proven.contains(&Entry { at: event.client_time.at(), name }) {
+                applied.insert(name, event);
             }
         }
     }
@@ -372,7 +385,7 @@ fn groups(tables: &Tables, events: &[Event]) -> Result<(), String> {
     if group_of(tables, "g")? == expected { Ok(()) } else { Err("the group's traits differ".to_owned()) }
 }
 
-fn items<'a>(
+pub(crate) fn items<'a>(
     tables: &'a Tables,
     id: ProfileId,
     prefix: &'a str,

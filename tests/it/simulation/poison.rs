@@ -14,7 +14,7 @@ use domain::profile::Profile;
 use domain::profile::stored::{IdentityRow, Item, ItemKey};
 use domain::time::Timestamp;
 use domain::workspace::{SourceId, WorkspaceId};
-use ports::people::{ItemPage, Read, Save, SaveError, StoredProfile};
+use ports::people::{Everyone, ItemPage, Read, Save, SaveError, StoredProfile};
 use ports::{People, Unavailable};
 use profile::{Stage, Writer};
 use testkit::{MemoryPeople, MemoryQueue, MemoryRejections, SeededEntropy, TestClock};
@@ -96,6 +96,10 @@ impl People for Panicking {
 
     async fn save_all(&self, workspace: &WorkspaceId, saves: Vec<Save>) -> Result<(), SaveError> {
         self.people.save_all(workspace, saves).await
+    }
+
+    async fn everyone(&self, part: u32, parts: u32, cursor: Option<&str>) -> Result<Everyone, Unavailable> {
+        self.people.everyone(part, parts, cursor).await
     }
 
     async fn due(

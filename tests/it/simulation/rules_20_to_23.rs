@@ -86,7 +86,7 @@ fn sweep(store: &Store, choose: impl FnMut(&'static str) -> Fault + Send + 'stat
         key: key(),
     };
     let stage: Stage<_, _, _, _, _, _> = Stage::new(writer, definitions, rejections);
-    finish(stage.writer.sweep()).unwrap()
+    finish(stage.sweep()).unwrap()
 }
 
 /// How many ties stand with the user, and how many with each of the others.
@@ -185,7 +185,7 @@ fn rule_20_a_sweep_believes_the_profile_and_not_the_index() {
     die_with_outbox(&store, &tying(10, "email", "e@example.com"));
     let calls = Calls::until(None);
     let stage = store.stage(&calls);
-    let mut late = std::pin::pin!(stage.writer.sweep());
+    let mut late = std::pin::pin!(stage.sweep());
     let mut context = Context::from_waker(Waker::noop());
     // It has asked for the due profile's shard, and then stands still.
     while !is_told(&calls, &store) {
@@ -212,7 +212,7 @@ fn rule_20_only_a_write_on_a_condition_takes_a_profile_from_the_index() {
         let store = prepared();
         die_with_outbox(&store, &first);
         let stage = store.stage(&Calls::until(None));
-        let mut sweeping = std::pin::pin!(stage.writer.sweep());
+        let mut sweeping = std::pin::pin!(stage.sweep());
         let mut context = Context::from_waker(Waker::noop());
         if (0..polls).any(|_| sweeping.as_mut().poll(&mut context).is_ready()) {
             break;

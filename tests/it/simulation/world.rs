@@ -4,6 +4,7 @@
 mod tale;
 mod senders;
 mod merges;
+mod walks;
 
 pub(crate) use tale::{Call, Plan};
 
@@ -18,17 +19,19 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsMessage};
 use domain::identity_request::IdentityRequest;
 use domain::message::Message;
 use domain::rules::Rules;
+use domain::segment::fill::Request;
 use domain::time::Timestamp;
 use ingest::Ingest;
 use ports::Clock as _;
 use profile::{Stage, Writer};
+use runtime::definitions::Cached;
 use testkit::{
     Faulty, MemoryDefinitions, MemoryPeople, MemoryQueue, MemoryRejections, SeededEntropy, TestClock,
 };
 
 use super::chance::Chance;
 use super::crowd::{Said, all_said, defined, definitions, draw, key, message_id, start};
-use super::oracle;
+use super::{oracle, segments};
 use senders::Post;
 use tale::Tale;
 
@@ -45,6 +48,13 @@ pub(crate) type TestIdentity = identity::Stage<
     Faulty<MemoryPeople>,
     Faulty<MemoryDefinitions>,
     Faulty<MemoryRejections>,
+    TestClock,
+    SeededEntropy,
+>;
+pub(crate) type TestSegments = ::segments::Stage<
+    Faulty<MemoryPeople>,
+    Faulty<MemoryDefinitions>,
+    Faulty<MemoryQueue>,
     TestClock,
     SeededEntropy,
 >;
@@ -84,6 +94,7 @@ enum Live {
 enum Stop {
     Profile,
     Identity,
+    Segments,
 }
 
 pub(crate) struct World<X = profile::Proper, Y = ingest::Proper> {
@@ -94,6 +105,8 @@ pub(crate) struct World<X = profile::Proper, Y = ingest::Proper> {
     clock: TestClock,
     people: MemoryPeople,
     definitions: MemoryDefinitions,
+    /// Those of the stage, with segments.
+    known: MemoryDefinitions,
     rejections: MemoryRejections,
     /// Between ingest and the profile stage; what it took is moved to `records`.
     queue: MemoryQueue,
@@ -105,6 +118,11 @@ pub(crate) struct World<X = profile::Proper, Y = ingest::Proper> {
     requests: VecDeque<SqsMessage>,
     identity: Arc<TestIdentity>,
     merge_letters: Faulty<MemoryQueue>,
+    /// Between the sweep and the segments stage; what it took is moved to `walks`.
+    parts: MemoryQueue,
+    sent_parts: Faulty<MemoryQueue>,
+    walks: VecDeque<SqsMessage>,
+    segments: Arc<TestSegments>,
     doors: Vec<Arc<TestIngest<Y>>>,
     said: Vec<Said>,
     /// What is still to be sent, and what is to be sent again.
@@ -162,7 +180,8 @@ impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
             entropy: SeededEntropy::seeded(seed ^ 0xe27),
             key: key(),
         };
-        let stage = Stage::new(writer, store.sharing(definitions()), store.sharing(rejections.clone()));
+        let known = segments::with_segments(definitions());
+        let stage = Stage::new(writer, store.sharing(known.clone()), store.sharing(rejections.clone()));
         let merger = Faulty::new(people.clone(), tale.fates("identity", &fates));
         let identity = identity::Stage {
             definitions: merger.sharing(definitions()),
@@ -171,6 +190,19 @@ impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
             entropy: SeededEntropy::seeded(seed ^ 0x1de),
             key: key(),
             people: merger.clone(),
+        };
+        let (parts, walker) =
+            (MemoryQueue::default(), Faulty::new(people.clone(), tale.fates("segments", &fates)));
+        let sent_parts = store.sharing(parts.clone());
+        let backfill = ::segments::Stage {
+            writer: Writer {
+                people: walker.clone(),
+                merges: walker.sharing(merges.clone()),
+                clock: clock.clone(),
+                entropy: SeededEntropy::seeded(seed ^ 0x5e9),
+                key: key(),
+            },
+            definitions: Cached::new(walker.sharing(known.clone())),
         };
         let crowd = SeededEntropy::seeded(seed ^ 0xc0de);
         let said = all_said(plan.crowd, &crowd);
@@ -186,6 +218,7 @@ impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
             clock,
             people,
             definitions: defined(rules, RATE),
+            known,
             rejections,
             queue: MemoryQueue::default(),
             dead_letters: dead_letters.clone(),
@@ -195,6 +228,10 @@ impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
             requests: VecDeque::new(),
             identity: Arc::new(identity),
             merge_letters: merger.sharing(dead_letters),
+            parts,
+            sent_parts,
+            walks: VecDeque::new(),
+            segments: Arc::new(backfill),
             doors: Vec::new(),
             waiting: (0..said.len()).filter(is_sent).collect(),
             said,
@@ -239,6 +276,7 @@ impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
         let brought = oracle::brought(&tables, &self.said, &self.answered)?;
         oracle::effects(&tables, &brought.iter().collect::<Vec<_>>())?;
         oracle::check(&tables, &brought)?;
+        segments::check(&tables, self.clock.now())?;
         oracle::one_profile_a_person(&tables, &brought)
     }
 
@@ -280,8 +318,13 @@ impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
             if of("fate") != Some("given_up") {
                 return Err(format!("a right message was rejected: {:?}", of("reason")));
             }
-            let queue =
-                if IdentityRequest::unpack(&letter.body).is_ok() { Stop::Identity } else { Stop::Profile };
+            let queue = if IdentityRequest::unpack(&letter.body).is_ok() {
+                Stop::Identity
+            } else if Request::unpack(&letter.body).is_ok() {
+                Stop::Segments
+            } else {
+                Stop::Profile
+            };
             self.push_record(queue, letter.body);
         }
         Ok(())
@@ -302,9 +345,11 @@ impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
             90..=91 => self.crash(),
             92 => self.lose_patience(),
             93..=100 => self.clock.advance(250),
+            101..=110 if self.may_walk() => self.walk(),
             _ if self.live.is_empty() && may_post => self.post(),
-            _ if self.live.is_empty() && self.records.is_empty() => self.merge(),
-            _ if self.live.is_empty() => self.receive(),
+            _ if self.live.is_empty() && !self.records.is_empty() => self.receive(),
+            _ if self.live.is_empty() && !self.requests.is_empty() => self.merge(),
+            _ if self.live.is_empty() => self.walk(),
             _ => return self.poll(),
         }
         Ok(())
@@ -330,6 +375,7 @@ impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
         let queue = match of {
             Stop::Profile => &mut self.records,
             Stop::Identity => &mut self.requests,
+            Stop::Segments => &mut self.walks,
         };
         let count = (1 + self.steps.pick(3)).min(queue.len());
         let mut records = Vec::new();
@@ -352,9 +398,12 @@ impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
     fn sweep(&mut self) {
         self.clock.advance(20 * Timestamp::SECOND);
         self.tale.line(|| "a sweep begins".to_owned());
-        let stage = Arc::clone(&self.stage);
+        let (stage, parts, clock) = (Arc::clone(&self.stage), self.sent_parts.clone(), self.clock.clone());
         // A sweep that fails is followed by the next one.
-        let running = Box::pin(async move { drop(stage.writer.sweep().await) });
+        let running = Box::pin(async move {
+            drop(stage.sweep().await);
+            drop(profile::fill::send(&stage.definitions, &parts, &clock).await);
+        });
         self.live.push(Live::Sweep { running });
     }
 
@@ -391,6 +440,9 @@ impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
         for sent in self.merges.take() {
             self.push_record(Stop::Identity, sent.body);
         }
+        for sent in self.parts.take() {
+            self.push_record(Stop::Segments, sent.body);
+        }
         let Poll::Ready(ended) = polled else { return Ok(()) };
         match (self.live.swap_remove(place), ended) {
             (Live::Batch { of, records, .. }, Ended::Settled(settled)) => {
@@ -415,6 +467,7 @@ impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
         match to {
             Stop::Profile => self.records.extend(records),
             Stop::Identity => self.requests.extend(records),
+            Stop::Segments => self.walks.extend(records),
         }
     }
 

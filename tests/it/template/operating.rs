@@ -38,6 +38,8 @@ fn every_kind_of_trouble_raises_an_alarm() {
         ("ProfileQueueAgeAlarm", "ApproximateAgeOfOldestMessage"),
         ("IdentityDlqAlarm", "ApproximateNumberOfMessagesVisible"),
         ("IdentityQueueAgeAlarm", "ApproximateAgeOfOldestMessage"),
+        ("SegmentsDlqAlarm", "ApproximateNumberOfMessagesVisible"),
+        ("SegmentsQueueAgeAlarm", "ApproximateAgeOfOldestMessage"),
         ("IngestErrorsAlarm", "Url5xxCount"),
         ("IngestErrorsAlarm", "5xx"),
         ("FoldErrorsAlarm", "failed"),

@@ -18,17 +18,19 @@ pub enum Function {
     ProfileApi,
     ProfileSweep,
     IdentityMerge,
+    SegmentsBackfill,
 }
 
 impl Function {
     /// In the order in which they are measured: each needs what the one before it wrote.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Hello,
         Self::IngestHttp,
         Self::ProfileUpsert,
         Self::ProfileApi,
         Self::ProfileSweep,
         Self::IdentityMerge,
+        Self::SegmentsBackfill,
     ];
 
     pub const fn bin(self) -> &'static str {
@@ -39,6 +41,7 @@ impl Function {
             Self::ProfileApi => "profile-api",
             Self::ProfileSweep => "profile-sweep",
             Self::IdentityMerge => "identity-merge",
+            Self::SegmentsBackfill => "segments-backfill",
         }
     }
 
@@ -57,6 +60,7 @@ impl Function {
             ),
             Self::ProfileUpsert => records(sent.get(n % sent.len().max(1))),
             Self::IdentityMerge => records(Some(&tie(n))),
+            Self::SegmentsBackfill => records(Some(&part(n))),
             Self::ProfileApi => post(
                 "/v1/profiles/lookup",
                 &format!("Bearer {}", keys.admin),
@@ -74,7 +78,9 @@ impl Function {
             Self::IngestHttp | Self::ProfileApi => {
                 answer.get("statusCode").and_then(Value::as_u64) == Some(200)
             }
-            Self::ProfileUpsert | Self::IdentityMerge => answer.get("batchItemFailures") == Some(&json!([])),
+            Self::ProfileUpsert | Self::IdentityMerge | Self::SegmentsBackfill => {
+                answer.get("batchItemFailures") == Some(&json!([]))
+            }
             Self::ProfileSweep => answer.is_null(),
         };
         if is_right { Ok(()) } else { Err(format!("{} answered {answer}", self.bin()).into()) }
@@ -106,6 +112,12 @@ fn tie(n: usize) -> String {
     json!({"v": 1, "request": {"workspace": "shop", "work": {"merge": tie}}}).to_string()
 }
 
+/// A part of a fill that came to its end long ago: what most copies of a request are.
+fn part(n: usize) -> String {
+    let of = json!({"workspace": "shop", "version": n, "published": 1_795_310_843_000_i64, "phase": "ask"});
+    json!({"v": 1, "part": {"of": of, "number": n % 8}}).to_string()
+}
+
 /// What an event source mapping makes of a message.
 fn records(body: Option<&String>) -> Value {
     json!({"Records": [{
@@ -123,6 +135,7 @@ mod tests {
     #[test]
     fn what_identity_is_asked_is_a_request_that_it_reads() {
         assert!(domain::identity_request::IdentityRequest::unpack(&tie(7)).is_ok());
+        assert!(domain::segment::fill::Request::unpack(&part(7)).is_ok());
     }
 
     #[test]

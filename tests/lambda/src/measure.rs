@@ -150,6 +150,9 @@ impl Bench<'_> {
             ("IDENTITY_QUEUE_URL", url),
             ("IDENTITY_DLQ_URL", url),
             ("IDENTITY_MAX_RECEIVES", "5"),
+            ("SEGMENTS_QUEUE_URL", url),
+            ("SEGMENTS_DLQ_URL", url),
+            ("SEGMENTS_MAX_RECEIVES", "5"),
             ("ID_KEY_PARAMETER", ID_KEY.0),
             ("SIGNING_KEYS_PARAMETER", SIGNING_KEYS.0),
         ];

@@ -146,7 +146,7 @@ impl Storm {
                 let stage = folding(&self.store, self.instances, people);
                 // One that fails is followed by the next.
                 counted.running(async move {
-                    drop(stage.writer.sweep().await);
+                    drop(stage.sweep().await);
                     true
                 })
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ports::Clock as _;
+use ports::{Clock as _, Definitions as _};
 
 use super::{BATCH_TIME, Live, RECEIVES_MAX, Stop, World, finish};
 
@@ -13,7 +13,8 @@ const ROUNDS_MAX: usize = 20;
 
 impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
     pub(super) fn is_idle(&self) -> bool {
-        self.records.is_empty() && self.requests.is_empty() && self.live.is_empty()
+        let queues = [&self.records, &self.requests, &self.walks];
+        queues.iter().all(|queue| queue.is_empty()) && self.live.is_empty()
     }
 
     pub(super) fn may_merge(&self) -> bool {
@@ -40,11 +41,16 @@ impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
     pub(super) fn calm(&mut self) -> Result<(), String> {
         for _ in 0..ROUNDS_MAX {
             self.tale.line(|| "a calm sweep".to_owned());
-            let swept = finish(self.stage.writer.sweep());
+            let swept = finish(self.stage.sweep());
             let swept = swept.map_err(|failure| format!("a calm sweep failed: {failure:?}"))?;
+            self.calm_walk()?;
+            let fills = finish(self.known.fills()).map_err(|error| error.to_string())?;
             let sent = self.merges.take();
-            if sent.is_empty() && swept.due == 0 {
+            if sent.is_empty() && swept.due == 0 && fills.is_empty() {
                 return Ok(());
+            }
+            if !fills.is_empty() {
+                self.clock.advance(domain::segment::fill::ROLLOUT);
             }
             for request in sent {
                 let outcome = finish(self.identity.carry_out(&request.body));
