@@ -96,8 +96,9 @@ where
             let set = store.segments(&fill.is.workspace).await?;
             let now = self.writer.clock.now();
             let (switched, tell) = fill.switch(&set, now);
+            let counting = self.count_again(&fill.is.workspace).await?;
             store.switch(&fill.is, set.version, &switched, tell.as_ref()).await?;
-            self.count_new(&fill.is.workspace, &switched, until).await?;
+            self.count_new(counting, &fill.is.workspace, &switched, until).await?;
         }
         walk.ended += 1;
         Ok(())

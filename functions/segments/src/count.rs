@@ -39,10 +39,23 @@ where
         store.count_on(&Counting { done: Some(*day), at: None, ..counting }).await
     }
 
-    /// Counts what has just come into force, as far as the time goes: nobody has
-    /// to wait for the day's count, which counts the rest.
+    /// Notes that a workspace is to be counted again, whatever was counted today;
+    /// gives back what stood there.
+    pub(crate) async fn count_again(&self, workspace: &WorkspaceId) -> Result<Option<Counting>, Unavailable> {
+        let store = self.definitions.store();
+        let counting = store.counts().await?.into_iter().find(|counting| counting.workspace == *workspace);
+        if counting.is_some() {
+            store.count_on(&Counting::new(workspace.clone())).await?;
+        }
+        Ok(counting)
+    }
+
+    /// Counts what has just come into force, as far as the time goes, so that
+    /// nobody has to wait; then what `before` says stands again. If the time ends
+    /// before, or the function does, the workspace is still to be counted.
     pub(crate) async fn count_new(
         &self,
+        before: Option<Counting>,
         workspace: &WorkspaceId,
         switched: &[StoredSegment],
         until: Timestamp,
@@ -58,7 +71,10 @@ where
             }
             self.definitions.store().put_size(workspace, &at.segment, &at.size()).await?;
         }
-        Ok(())
+        match before {
+            Some(before) => self.definitions.store().count_on(&before).await,
+            None => Ok(()),
+        }
     }
 
     async fn count_shard(&self, workspace: &WorkspaceId, at: &mut At) -> Result<(), Unavailable> {

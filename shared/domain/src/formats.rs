@@ -9,6 +9,7 @@ use crate::key::{DeliveryId, EventName, IdKey};
 use crate::message::{Message, Unreadable};
 use crate::messaging::address::{Address, Delivery, Reason, State};
 use crate::messaging::consent::{About, Said, TopicId};
+use crate::messaging::outreach::MessageId;
 use crate::messaging::record::{How, Record};
 use crate::messaging::{Channel, Kind};
 use crate::profile::group::Group;
@@ -128,7 +129,9 @@ fn a_group_of_format_1_is_still_read() {
 fn address() -> (Address, Record) {
     let at = |millis| Timestamp::from_millis(1_700_000_000_000 + millis);
     let news = About { channel: Channel::Email, topic: Some(TopicId::parse("news").unwrap()) };
+    let message = || MessageId::parse("win-back").unwrap();
     let mut address = Address::default();
+    address.name(&Identifier::parse("email", "ann@example.com", None).unwrap());
     address.hear(news.clone(), Said::Subscribed, at(1), EventName(7));
     address.hear(news.clone(), Said::Asked, at(2), EventName(8));
     address.hear(About { channel: Channel::Sms, topic: None }, Said::Unsubscribed, at(3), EventName(9));
@@ -138,15 +141,21 @@ fn address() -> (Address, Record) {
             0 => (Channel::Email, Kind::Promotional, news.topic.clone()),
             _ => (Channel::Sms, Kind::Transactional, None),
         };
-        let (id, state) = (DeliveryId::from_bytes([number; 16]), State::Accepted);
+        let (id, state, message) = (DeliveryId::from_bytes([number; 16]), State::Accepted, message());
         address.page();
-        address.claim(Delivery { id, at: at(i64::from(number)), channel, kind, topic, state }, at(200));
+        let at_then = at(i64::from(number));
+        address
+            .claim(Delivery { id, at: at_then, channel, kind, topic, message, variant: 1, state }, at(200));
     }
     let calling = State::Calling { until: at(300), attempt: u64::MAX };
-    for (number, state) in [(201, State::Unknown), (202, calling)] {
+    for (number, state) in [(201, State::Unknown), (202, calling), (203, State::Refused)] {
         let id = DeliveryId::from_bytes([number; 16]);
         let (channel, kind) = (Channel::Email, Kind::Promotional);
-        address.claim(Delivery { id, at: at(200), channel, kind, topic: None, state }, at(200));
+        let message = message();
+        address.claim(
+            Delivery { id, at: at(200), channel, kind, topic: None, message, variant: 0, state },
+            at(200),
+        );
     }
     let text = |text: &str| Some(text.to_owned());
     let (method, proof) = (text("checkbox"), text("form 7"));

@@ -90,6 +90,17 @@ impl IdKey {
         DeliveryId(mac(&self.secret, &[b"delivery", workspace, occasion, channel, kind, value]))
     }
 
+    /// The id of the collection of one message: how far it came, and what
+    /// became of it for each person.
+    pub fn message_run(&self, workspace: &WorkspaceId, message: &str) -> ProfileId {
+        ProfileId(mac(&self.secret, &[b"message run", workspace.as_str().as_bytes(), message.as_bytes()]))
+    }
+
+    /// The id of the collection of one channel's pace, which all workspaces share.
+    pub fn pace(&self, channel: Channel) -> ProfileId {
+        ProfileId(mac(&self.secret, &[b"pace", channel.name().as_bytes()]))
+    }
+
     /// The name by which the ledger knows an event.
     ///
     /// The identifiers as sent belong to it: a browser and a server that send

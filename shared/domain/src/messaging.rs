@@ -10,6 +10,10 @@ pub mod record;
 pub mod address;
 pub mod quiet;
 pub mod gate;
+pub mod outreach;
+pub mod parcel;
+pub mod run;
+pub mod pace;
 
 use serde::{Deserialize, Serialize};
 

@@ -20,7 +20,7 @@ pub struct InvalidName;
 /// Names stand in every key; a short one keeps items small.
 pub const NAME_LENGTH_MAX: usize = 32;
 
-fn checked(name: String) -> Result<String, InvalidName> {
+pub(crate) fn checked(name: String) -> Result<String, InvalidName> {
     let safe = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
     let right = (1..=NAME_LENGTH_MAX).contains(&name.len()) && name.bytes().all(safe);
     right.then_some(name).ok_or(InvalidName)
@@ -29,8 +29,8 @@ fn checked(name: String) -> Result<String, InvalidName> {
 macro_rules! name {
     ($type:ident) => {
         impl $type {
-            pub fn parse(name: &str) -> Result<Self, InvalidName> {
-                checked(name.to_owned()).map(Self)
+            pub fn parse(name: &str) -> Result<Self, $crate::workspace::InvalidName> {
+                $crate::workspace::checked(name.to_owned()).map(Self)
             }
 
             pub fn as_str(&self) -> &str {
@@ -39,9 +39,9 @@ macro_rules! name {
         }
 
         impl TryFrom<String> for $type {
-            type Error = InvalidName;
-            fn try_from(name: String) -> Result<Self, InvalidName> {
-                checked(name).map(Self)
+            type Error = $crate::workspace::InvalidName;
+            fn try_from(name: String) -> Result<Self, $crate::workspace::InvalidName> {
+                $crate::workspace::checked(name).map(Self)
             }
         }
 
@@ -59,5 +59,15 @@ macro_rules! name {
     };
 }
 
+pub(crate) use name;
+
 name!(WorkspaceId);
 name!(SourceId);
+
+impl WorkspaceId {
+    /// No tenant, but what all of a deployment share: the pace at which its
+    /// account may send. No name of a workspace has a `$`.
+    pub fn account() -> Self {
+        Self("$account".to_owned())
+    }
+}

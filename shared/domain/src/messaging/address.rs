@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::consent::{About, Consent, Said, Status, TopicId};
+use super::outreach::MessageId;
 use super::{Channel, Kind};
+use crate::identifier::Identifier;
 use crate::key::{DeliveryId, EventName};
 use crate::profile::packed::{self, Corrupt};
 use crate::profile::stored::{Item, ItemKey};
@@ -19,20 +21,25 @@ use crate::time::Timestamp;
 /// The item of an address, in its own collection.
 const KEY: &str = "address";
 const PAGE: &str = "deliveries#";
-/// Deliveries that the item holds: what is older goes to pages.
-pub const DELIVERIES_MAX: usize = 100;
+/// Deliveries that the item holds: what is older goes to pages. Each letter
+/// writes the item twice, so that it has to stay below a write unit.
+pub const DELIVERIES_MAX: usize = 20;
 /// What goes to a page at once, so that one is not written each time.
-const PAGED: usize = 25;
+const PAGED: usize = 10;
 
 /// An address, as its item has it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Address {
+    /// Which it is: receipts and links name it by its collection alone.
+    of: Option<Identifier>,
     consents: BTreeMap<About, Consent>,
     suppression: Option<Mark>,
     /// The newest, by their claims.
     deliveries: Vec<Delivery>,
     /// Deliveries that were claimed until then may stand on pages.
     paged: Option<Timestamp>,
+    /// What was read of pages; it is not written again.
+    recalled: Vec<Delivery>,
 }
 
 /// What was claimed for this address.
@@ -44,6 +51,9 @@ pub struct Delivery {
     pub channel: Channel,
     pub kind: Kind,
     pub topic: Option<TopicId>,
+    pub message: MessageId,
+    /// The place of the variant that was sent.
+    pub variant: u8,
     pub state: State,
 }
 
@@ -56,6 +66,8 @@ pub enum State {
     Accepted,
     /// Whether it did is not known. It is never called again: a receipt may tell.
     Unknown,
+    /// The provider does not take it, now or ever.
+    Refused,
 }
 
 /// Why an address may not be written to at all.
@@ -95,6 +107,18 @@ pub enum Claimed {
 }
 
 impl Address {
+    /// Notes which address it is; `true` if nobody had.
+    pub fn name(&mut self, of: &Identifier) -> bool {
+        let is_new = self.of.is_none();
+        self.of.get_or_insert_with(|| of.clone());
+        is_new
+    }
+
+    /// Which address it is, once something was sent to it or said of it.
+    pub const fn of(&self) -> Option<&Identifier> {
+        self.of.as_ref()
+    }
+
     /// Folds in what was said; `true` if that changed anything.
     pub fn hear(&mut self, about: About, said: Said, at: Timestamp, name: EventName) -> bool {
         self.consents.entry(about).or_default().hear(said, at, name)
@@ -131,9 +155,22 @@ impl Address {
         self.paged.is_some_and(|paged| asked <= paged)
     }
 
+    /// Adds what pages hold, for questions that reach so far back.
+    pub fn recall(&mut self, paged: Vec<Delivery>) {
+        self.recalled = paged;
+    }
+
+    /// What is known of a delivery.
+    pub fn delivery(&self, id: DeliveryId) -> Option<&Delivery> {
+        self.deliveries.iter().chain(&self.recalled).find(|known| known.id == id)
+    }
+
     /// Takes a delivery for an attempt. Of one that stands on a page nothing is
-    /// known here: whoever asks looks there first.
+    /// known here, unless it was recalled.
     pub fn claim(&mut self, new: Delivery, now: Timestamp) -> Claimed {
+        if self.recalled.iter().any(|known| known.id == new.id) {
+            return Claimed::Settled;
+        }
         let Some(known) = self.deliveries.iter_mut().find(|known| known.id == new.id) else {
             self.deliveries.push(new);
             return Claimed::Now;
@@ -147,7 +184,7 @@ impl Address {
                 known.state = State::Unknown;
                 Claimed::Abandoned
             }
-            (State::Accepted | State::Unknown, _) => Claimed::Settled,
+            (State::Accepted | State::Unknown | State::Refused, _) => Claimed::Settled,
         }
     }
 
@@ -187,7 +224,7 @@ impl Address {
         };
         let ends = self.deliveries.iter().filter(forbidden).filter_map(|known| match known.state {
             State::Calling { until, .. } => Some(until),
-            State::Accepted | State::Unknown => None,
+            State::Accepted | State::Unknown | State::Refused => None,
         });
         ends.max().filter(|until| *until > now)
     }
@@ -202,11 +239,13 @@ impl Address {
     ) -> Vec<Timestamp> {
         let counts = |known: &&Delivery| {
             known.kind == Kind::Promotional
+                && known.state != State::Refused
                 && known.at > since
                 && channel.is_none_or(|channel| channel == known.channel)
                 && topic.is_none_or(|topic| known.topic.as_ref() == Some(topic))
         };
-        let mut sent: Vec<Timestamp> = self.deliveries.iter().filter(counts).map(|known| known.at).collect();
+        let all = self.deliveries.iter().chain(&self.recalled);
+        let mut sent: Vec<Timestamp> = all.filter(counts).map(|known| known.at).collect();
         sent.sort_unstable();
         sent
     }
@@ -235,22 +274,25 @@ impl Address {
     }
 
     pub fn item(&self) -> Item {
-        let Self { consents, suppression, deliveries, paged } = self;
+        let Self { of, consents, suppression, deliveries, paged, recalled: _ } = self;
         let consents: Vec<(&About, &Consent)> = consents.iter().collect();
-        let body = packed::encode(&(consents, suppression, PackedDeliveries::of(deliveries), paged));
+        let body = packed::encode(&(of, consents, suppression, PackedDeliveries::of(deliveries), paged));
         Item { key: key(), body }
     }
 
     /// An address from its item; without one nothing is known of it.
     pub fn read(item: Option<&Item>) -> Result<Self, Corrupt> {
-        type Packed = (Vec<(About, Consent)>, Option<Mark>, PackedDeliveries, Option<Timestamp>);
+        type Packed =
+            (Option<Identifier>, Vec<(About, Consent)>, Option<Mark>, PackedDeliveries, Option<Timestamp>);
         let Some(item) = item else { return Ok(Self::default()) };
-        let (consents, suppression, deliveries, paged): Packed = packed::decode(&item.body)?;
+        let (of, consents, suppression, deliveries, paged): Packed = packed::decode(&item.body)?;
         Ok(Self {
+            of,
             consents: consents.into_iter().collect(),
             suppression,
             deliveries: deliveries.read()?,
             paged,
+            recalled: Vec::new(),
         })
     }
 }
@@ -270,10 +312,11 @@ pub fn read_page(item: &Item) -> Result<Vec<Delivery>, Corrupt> {
     packed::decode::<PackedDeliveries>(&item.body)?.read()
 }
 
-/// Deliveries as bytes: topics repeat, so each is named by its place.
+/// Deliveries as bytes: topics and messages repeat, so each is named by its place.
 #[derive(Serialize, Deserialize)]
 struct PackedDeliveries {
     topics: Vec<TopicId>,
+    messages: Vec<MessageId>,
     rows: Vec<Row>,
 }
 
@@ -284,37 +327,44 @@ struct Row {
     channel: Channel,
     kind: Kind,
     topic: Option<usize>,
+    message: usize,
+    variant: u8,
     state: State,
+}
+
+/// The place of a value among those that stand there once; a new one is added.
+fn place<T: PartialEq + Clone>(of: &T, among: &mut Vec<T>) -> usize {
+    among.iter().position(|known| known == of).unwrap_or_else(|| {
+        among.push(of.clone());
+        among.len() - 1
+    })
 }
 
 impl PackedDeliveries {
     fn of(deliveries: &[Delivery]) -> Self {
-        let mut topics: Vec<TopicId> = Vec::new();
-        let mut place = |topic: &TopicId| {
-            topics.iter().position(|known| known == topic).unwrap_or_else(|| {
-                topics.push(topic.clone());
-                topics.len() - 1
-            })
-        };
+        let (mut topics, mut messages) = (Vec::new(), Vec::new());
         let rows = deliveries
             .iter()
-            .map(|Delivery { id, at, channel, kind, topic, state }| Row {
+            .map(|Delivery { id, at, channel, kind, topic, message, variant, state }| Row {
                 id: *id.as_bytes(),
                 at: *at,
                 channel: *channel,
                 kind: *kind,
-                topic: topic.as_ref().map(&mut place),
+                topic: topic.as_ref().map(|topic| place(topic, &mut topics)),
+                message: place(message, &mut messages),
+                variant: *variant,
                 state: *state,
             })
             .collect();
-        Self { topics, rows }
+        Self { topics, messages, rows }
     }
 
     fn read(self) -> Result<Vec<Delivery>, Corrupt> {
-        let Self { topics, rows } = self;
-        let read = |Row { id, at, channel, kind, topic, state }| {
+        let Self { topics, messages, rows } = self;
+        let read = |Row { id, at, channel, kind, topic, message, variant, state }| {
             let topic = topic.map(|place| topics.get(place).cloned().ok_or(Corrupt::Bytes)).transpose()?;
-            Ok(Delivery { id: DeliveryId::from_bytes(id), at, channel, kind, topic, state })
+            let message = messages.get(message).cloned().ok_or(Corrupt::Bytes)?;
+            Ok(Delivery { id: DeliveryId::from_bytes(id), at, channel, kind, topic, message, variant, state })
         };
         rows.into_iter().map(read).collect()
     }

@@ -2,6 +2,7 @@ use super::*;
 use crate::key::{DeliveryId, EventName};
 use crate::messaging::address::{Delivery, State};
 use crate::messaging::consent::{About, Said};
+use crate::messaging::outreach::MessageId;
 use crate::messaging::quiet::Minute;
 
 const HOUR: i64 = Timestamp::HOUR;
@@ -63,6 +64,8 @@ impl World {
             channel: self.channel,
             kind: Kind::Promotional,
             topic: Some(news()),
+            message: MessageId::parse("win-back").unwrap(),
+            variant: 0,
             state: State::Accepted,
         };
         self.address.claim(delivery, self.at);
