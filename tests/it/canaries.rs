@@ -168,6 +168,7 @@ impl World {
             rules: Rules::default(),
             sources: vec![source],
             segments: 0,
+            outreach: 0,
         });
         let write = made(KeyKind::Write, Grant::Write(web), &definitions, &chance);
         let admin = made(KeyKind::Admin, Grant::Admin(Scope::ALL.to_vec()), &definitions, &chance);

@@ -69,7 +69,13 @@ impl World {
     fn rules(&self, rules: Rules) {
         let source =
             Source { id: SourceId::parse("web").unwrap(), region: None, origins: Vec::new(), rate: 1_000 };
-        self.definitions.define(Workspace { id: workspace(), rules, sources: vec![source], segments: 0 });
+        self.definitions.define(Workspace {
+            id: workspace(),
+            rules,
+            sources: vec![source],
+            segments: 0,
+            outreach: 0,
+        });
     }
 
     /// A profile that holds identifiers, with one event at this moment.

@@ -154,6 +154,7 @@ mod tests {
             rules: Rules::default(),
             sources: vec![source],
             segments: 0,
+            outreach: 0,
         });
         definitions.add_key(&shop(), "key00001", stored(&key("wk_shop_key00001"), Grant::Write(web)));
         definitions

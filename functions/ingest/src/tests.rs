@@ -60,6 +60,7 @@ fn define(definitions: &MemoryDefinitions, name: &str, origins: &[&str], rate: u
         rules: Rules::default(),
         sources: vec![source],
         segments: 0,
+        outreach: 0,
     });
 }
 

@@ -2,17 +2,22 @@
 //!
 //! | `pk` | `sk` | holds beside its version `v` |
 //! |---|---|---|
-//! | workspace | `workspace` | `rules` as JSON, `rules_version`, `created`; `segments`, the version of all segments |
+//! | workspace | `workspace` | `rules` as JSON, `rules_version`, `created`; `segments` and `outreach`, the versions of all of these |
 //! | workspace | `source#<id>` | `region`, `origins`, `rate`, `changed` |
 //! | workspace | `segment#<id>` | `document`: the segment with its versions, as JSON |
+//! | workspace | `outreach#settings`, `outreach#template#<id>`, `outreach#message#<id>` | `document`, as JSON |
+//! | `#senders` | workspace | nothing: it has messages |
 //! | `#fills` | workspace | `fill`: how far everybody was asked about new segments, as JSON |
 //! | workspace | `key#<key id>` | `sha256`, `source` or `scopes`, `created`; `ends` and `expires` once it was ended |
 
 mod operator;
+mod outreach;
 mod segments;
 mod sizes;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
+use domain::messaging::outreach::Outreach;
 use domain::segment::fill::{Fill, Walked, Which};
 use domain::segment::size::{Counting, Size};
 use domain::segment::stored::{SegmentId, SegmentSet, StoredSegment};
@@ -22,7 +27,7 @@ use ports::definitions::{Grant, Key, Scope, Source, Workspace};
 use ports::people::SaveError;
 use ports::{Clock, Unavailable};
 
-use crate::item::{Attributes, bytes, check_version, key, list, malformed, number, s, text};
+use crate::item::{Attributes, bytes, check_version, key, list, malformed, n, number, s, text};
 use crate::unavailable;
 pub use operator::{DefineError, KeyListed, make_key};
 
@@ -94,6 +99,40 @@ impl<C: Clock> Definitions<C> {
     }
 }
 
+impl<C: Clock> Definitions<C> {
+    /// Counts a change of what stands beside a workspace, if it still has the
+    /// version that was seen.
+    fn raise(
+        &self,
+        workspace: &WorkspaceId,
+        of: &'static str,
+        seen: u64,
+    ) -> Result<TransactWriteItem, Unavailable> {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(workspace.as_str(), WORKSPACE)))
+            .update_expression("SET #of = :next")
+            .expression_attribute_names("#of", of) // `segments` is a word that DynamoDB keeps for itself.
+            .condition_expression(if seen == 0 {
+                "attribute_exists(pk) AND attribute_not_exists(#of)"
+            } else {
+                "#of = :seen"
+            })
+            .expression_attribute_values(":next", n(seen + 1));
+        let update = if seen == 0 { update } else { update.expression_attribute_values(":seen", n(seen)) };
+        let update = update.build().map_err(|cause| Unavailable::new(operator::TRANSACTION, cause))?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    /// The version of what stands beside a workspace, as of now.
+    async fn version_now(&self, workspace: &WorkspaceId, of: &'static str) -> Result<u64, Unavailable> {
+        match self.item(workspace, WORKSPACE.to_owned()).await? {
+            Some(item) => version(&item, of),
+            None => Ok(0),
+        }
+    }
+}
+
 impl<C: Clock> ports::Definitions for Definitions<C> {
     async fn workspace(&self, id: &WorkspaceId) -> Result<Option<Workspace>, Unavailable> {
         // `source#…` stands before `workspace`, and `key#…` before both.
@@ -104,7 +143,8 @@ impl<C: Clock> ports::Definitions for Definitions<C> {
         check_version(last, VERSION)?;
         let rules = serde_json::from_str(text(last, "rules")?).map_err(|_| malformed("rules"))?;
         let sources = sources.iter().map(source).collect::<Result<_, _>>()?;
-        Ok(Some(Workspace { id: id.clone(), rules, sources, segments: segments::version(last)? }))
+        let (segments, outreach) = (version(last, segments::SEGMENTS)?, version(last, outreach::OUTREACH)?);
+        Ok(Some(Workspace { id: id.clone(), rules, sources, segments, outreach }))
     }
 
     async fn segments(&self, workspace: &WorkspaceId) -> Result<SegmentSet, Unavailable> {
@@ -154,6 +194,14 @@ impl<C: Clock> ports::Definitions for Definitions<C> {
         self.sizes_of(workspace, segment).await
     }
 
+    async fn outreach(&self, workspace: &WorkspaceId) -> Result<Outreach, Unavailable> {
+        self.whole_outreach(workspace).await
+    }
+
+    async fn senders(&self) -> Result<Vec<WorkspaceId>, Unavailable> {
+        self.all_senders().await
+    }
+
     async fn key(&self, workspace: &WorkspaceId, key_id: &str) -> Result<Option<Key>, Unavailable> {
         // What is no key id is in no store: `DynamoDB` need not be asked.
         if !domain::access::is_key_id(key_id) {
@@ -167,6 +215,14 @@ impl<C: Clock> ports::Definitions for Definitions<C> {
         let secret_sha256 = bytes(&item, "sha256")?.try_into().map_err(|_| malformed("sha256"))?;
         Ok(Some(Key { secret_sha256, grant: grant(&item)? }))
     }
+}
+
+/// The version of what stands beside a workspace: it counts the changes.
+fn version(workspace: &Attributes, of: &'static str) -> Result<u64, Unavailable> {
+    if !workspace.contains_key(of) {
+        return Ok(0);
+    }
+    u64::try_from(number(workspace, of)?).map_err(|_| malformed(of))
 }
 
 fn is_workspace(item: &Attributes) -> bool {

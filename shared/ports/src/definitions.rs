@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use domain::messaging::outreach::Outreach;
 use domain::rules::Rules;
 use domain::segment::fill::{Fill, Walked, Which};
 use domain::segment::size::{Counting, Size};
@@ -19,6 +20,8 @@ pub struct Workspace {
     pub sources: Vec<Source>,
     /// The version of its segments, by which a stage sees that they changed.
     pub segments: u64,
+    /// The same of what it defined of its messages.
+    pub outreach: u64,
 }
 
 /// A source and how its events are read.
@@ -133,6 +136,13 @@ pub trait Definitions: Send + Sync {
         workspace: &WorkspaceId,
         segment: &SegmentId,
     ) -> impl Future<Output = Result<Vec<Size>, Unavailable>> + Send;
+
+    /// All that a workspace defined of its messages.
+    fn outreach(&self, workspace: &WorkspaceId)
+    -> impl Future<Output = Result<Outreach, Unavailable>> + Send;
+
+    /// The workspaces that ever defined a message.
+    fn senders(&self) -> impl Future<Output = Result<Vec<WorkspaceId>, Unavailable>> + Send;
 
     /// A key by its public part; a revoked one is `None`.
     fn key(

@@ -5,6 +5,7 @@
 
 pub mod people;
 pub mod queue;
+pub mod channel;
 pub mod definitions;
 pub mod rejections;
 pub mod idempotency;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use domain::messaging::outreach::Outreach;
 use domain::segment::compiled::Compiled;
 use domain::segment::fill::{Fill, Walked, Which};
 use domain::segment::size::{Counting, Size};
@@ -38,11 +39,18 @@ pub struct Cached<D> {
     known: Mutex<HashMap<WorkspaceId, Looked>>,
     keys: Mutex<HashMap<KeyPlace, LookedKey>>,
     segments: Mutex<HashMap<WorkspaceId, Arc<Compiled>>>,
+    outreach: Mutex<HashMap<WorkspaceId, Arc<Outreach>>>,
 }
 
 impl<D: Definitions> Cached<D> {
     pub fn new(definitions: D) -> Self {
-        Self { definitions, known: Mutex::default(), keys: Mutex::default(), segments: Mutex::default() }
+        Self {
+            definitions,
+            known: Mutex::default(),
+            keys: Mutex::default(),
+            segments: Mutex::default(),
+            outreach: Mutex::default(),
+        }
     }
 
     pub async fn workspace(
@@ -83,6 +91,22 @@ impl<D: Definitions> Cached<D> {
         let mut segments = self.segments.lock().unwrap_or_else(PoisonError::into_inner);
         segments.insert(workspace.clone(), Arc::clone(&compiled));
         Ok(compiled)
+    }
+
+    /// What a workspace defined of its messages, of the version `wanted` or a
+    /// newer one; read again only if what is kept is older.
+    pub async fn outreach(&self, workspace: &WorkspaceId, wanted: u64) -> Result<Arc<Outreach>, Unavailable> {
+        if wanted == 0 {
+            return Ok(Arc::default());
+        }
+        let kept = self.outreach.lock().unwrap_or_else(PoisonError::into_inner).get(workspace).cloned();
+        if let Some(kept) = kept.filter(|kept| kept.version >= wanted) {
+            return Ok(kept);
+        }
+        let read = Arc::new(self.definitions.outreach(workspace).await?);
+        let mut outreach = self.outreach.lock().unwrap_or_else(PoisonError::into_inner);
+        outreach.insert(workspace.clone(), Arc::clone(&read));
+        Ok(read)
     }
 
     /// A key by its public part; a revoked one is `None`.
@@ -178,6 +202,14 @@ impl<D: Definitions, C: Clock> Definitions for Kept<D, C> {
         self.cached.definitions.sizes(workspace, segment).await
     }
 
+    async fn outreach(&self, workspace: &WorkspaceId) -> Result<Outreach, Unavailable> {
+        self.cached.definitions.outreach(workspace).await
+    }
+
+    async fn senders(&self) -> Result<Vec<WorkspaceId>, Unavailable> {
+        self.cached.definitions.senders().await
+    }
+
     async fn key(&self, workspace: &WorkspaceId, key_id: &str) -> Result<Option<Key>, Unavailable> {
         let found = self.cached.key(workspace, key_id, self.clock.now()).await?;
         Ok(found.map(Arc::unwrap_or_clone))
@@ -202,7 +234,13 @@ mod tests {
         let id = WorkspaceId::parse("shop").unwrap();
         let define = |version| {
             let rules = Rules { version, ..Rules::default() };
-            definitions.define(Workspace { id: id.clone(), rules, sources: Vec::new(), segments: 0 });
+            definitions.define(Workspace {
+                id: id.clone(),
+                rules,
+                sources: Vec::new(),
+                segments: 0,
+                outreach: 0,
+            });
         };
         define(1);
         let kept = Kept::new(definitions.clone(), clock.clone());

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use domain::messaging::outreach::{Outreach, Written};
 use domain::segment::fill::{Fill, Walked, Which};
 use domain::segment::size::{Counting, Day, Size};
 use domain::segment::stored::{SegmentId, SegmentSet, StoredSegment};
@@ -25,6 +26,7 @@ struct State {
     fills: BTreeMap<WorkspaceId, Fill>,
     counts: BTreeMap<WorkspaceId, Counting>,
     sizes: BTreeMap<(WorkspaceId, SegmentId, Day), Size>,
+    outreach: BTreeMap<WorkspaceId, Outreach>,
     keys: BTreeMap<(WorkspaceId, String), Key>,
     reads: usize,
     failing: bool,
@@ -49,6 +51,13 @@ impl MemoryDefinitions {
         state.fills.insert(workspace.clone(), Fill::new(workspace.clone(), set.version, now));
         state.counts.entry(workspace.clone()).or_insert_with(|| Counting::new(workspace.clone()));
         state.segments.insert(workspace.clone(), set);
+    }
+
+    /// Publishes what a workspace defines of its messages, as an operator does.
+    pub fn write(&self, workspace: &WorkspaceId, written: Written) {
+        let mut state = lock(&self.0);
+        let outreach = state.outreach.entry(workspace.clone()).or_default();
+        *outreach = outreach.with(written);
     }
 
     pub fn add_key(&self, workspace: &WorkspaceId, key_id: &str, key: Key) {
@@ -90,7 +99,8 @@ impl Definitions for MemoryDefinitions {
     async fn workspace(&self, id: &WorkspaceId) -> Result<Option<Workspace>, Unavailable> {
         self.read(|state| {
             let segments = state.segments.get(id).map_or(0, |set| set.version);
-            state.workspaces.get(id).map(|workspace| Workspace { segments, ..workspace.clone() })
+            let outreach = state.outreach.get(id).map_or(0, |outreach| outreach.version);
+            state.workspaces.get(id).map(|workspace| Workspace { segments, outreach, ..workspace.clone() })
         })
     }
 
@@ -164,6 +174,14 @@ impl Definitions for MemoryDefinitions {
         let state = lock(&self.0);
         let is_of = |(of, id, _): &&(WorkspaceId, SegmentId, Day)| of == workspace && id == segment;
         Ok(state.sizes.iter().filter(|(key, _)| is_of(key)).map(|(_, size)| size.clone()).collect())
+    }
+
+    async fn outreach(&self, workspace: &WorkspaceId) -> Result<Outreach, Unavailable> {
+        Ok(self.read(|state| state.outreach.get(workspace).cloned())?.unwrap_or_default())
+    }
+
+    async fn senders(&self) -> Result<Vec<WorkspaceId>, Unavailable> {
+        Ok(lock(&self.0).outreach.keys().cloned().collect())
     }
 
     async fn key(&self, workspace: &WorkspaceId, key_id: &str) -> Result<Option<Key>, Unavailable> {

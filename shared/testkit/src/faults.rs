@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use domain::key::{IdentifierKey, ProfileId};
+use domain::messaging::outreach::Outreach;
 use domain::profile::stored::{IdentityRow, Item, ItemKey};
 use domain::rejection::Rejection;
 use domain::segment::fill::{Fill, Walked, Which};
@@ -316,6 +317,14 @@ impl<T: Definitions> Definitions for Faulty<T> {
 
     async fn sizes(&self, workspace: &WorkspaceId, segment: &SegmentId) -> Result<Vec<Size>, Unavailable> {
         self.meet("sizes", self.inner.sizes(workspace, segment)).await
+    }
+
+    async fn outreach(&self, workspace: &WorkspaceId) -> Result<Outreach, Unavailable> {
+        self.meet("outreach", self.inner.outreach(workspace)).await
+    }
+
+    async fn senders(&self) -> Result<Vec<WorkspaceId>, Unavailable> {
+        self.meet("senders", self.inner.senders()).await
     }
 
     async fn key(&self, workspace: &WorkspaceId, key_id: &str) -> Result<Option<Key>, Unavailable> {

@@ -228,6 +228,7 @@ fn definitions(key: &AccessKey) -> Result<MemoryDefinitions, Failed> {
     let definitions = MemoryDefinitions::default();
     definitions.define(Workspace {
         segments: 0,
+        outreach: 0,
         id: key.workspace().clone(),
         rules: Rules::default(),
         sources: vec![source],

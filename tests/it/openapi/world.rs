@@ -434,7 +434,13 @@ fn define(definitions: &MemoryDefinitions) {
         rate,
     };
     let sources = SOURCES.map(source).to_vec();
-    definitions.define(Workspace { id: id.clone(), rules: Rules::default(), sources, segments: 0 });
+    definitions.define(Workspace {
+        id: id.clone(),
+        rules: Rules::default(),
+        sources,
+        segments: 0,
+        outreach: 0,
+    });
     let document = include_str!("../../../events/segments/best-customers.json");
     let segment = SegmentSet::default().publish(&SegmentId::parse(SEGMENT).unwrap(), document, NOW);
     definitions.publish(&id, segment.unwrap(), NOW);

@@ -58,6 +58,7 @@ impl Shop {
             rules: Rules::default(),
             sources: vec![source],
             segments: 0,
+            outreach: 0,
         });
         let clock = TestClock::at(super::BEGIN);
         let stage = stage(&people, &definitions, &clock);

@@ -49,6 +49,7 @@ pub(crate) fn defined(rules: Rules, rate: u32) -> MemoryDefinitions {
         rules,
         sources: SOURCES.map(source).to_vec(),
         segments: 0,
+        outreach: 0,
     });
     for name in SOURCES {
         let key = write_key(name);

@@ -155,7 +155,7 @@ fn rule_08_a_stage_that_does_not_know_of_the_change_yet_finds_the_copy() {
         deliver(&store, &[&[&after]]);
         assert_eq!(folded(&store.tables()), 3);
         let sources = finish(store.definitions.workspace(&workspace())).unwrap().unwrap().sources;
-        store.definitions.define(Workspace { id: workspace(), rules, sources, segments: 0 });
+        store.definitions.define(Workspace { id: workspace(), rules, sources, segments: 0, outreach: 0 });
         deliver(&store, &[&[&before], &[&after]]);
         assert_eq!(folded(&store.tables()), 3);
     }

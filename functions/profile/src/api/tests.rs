@@ -248,6 +248,7 @@ fn workspace(name: &str, sources: &[&str]) -> Workspace {
     };
     Workspace {
         segments: 0,
+        outreach: 0,
         id: workspace_id(name),
         rules: Rules::default(),
         sources: sources.iter().map(source).collect(),

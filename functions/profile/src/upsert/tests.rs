@@ -37,7 +37,13 @@ fn stage(people: &MemoryPeople) -> TestStage {
     let source =
         Source { id: SourceId::parse("web").unwrap(), region: None, origins: Vec::new(), rate: 1_000 };
     let id = WorkspaceId::parse("shop").unwrap();
-    definitions.define(Workspace { id, rules: Rules::default(), sources: vec![source], segments: 0 });
+    definitions.define(Workspace {
+        id,
+        rules: Rules::default(),
+        sources: vec![source],
+        segments: 0,
+        outreach: 0,
+    });
     let clock = TestClock::at(NOW);
     let key = IdKey::new([7; IdKey::LENGTH]);
     let rejections = MemoryRejections::new(clock.clone());

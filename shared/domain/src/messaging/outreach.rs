@@ -397,6 +397,18 @@ impl Outreach {
         }
     }
 
+    /// All of it with one document changed, under the next version.
+    #[must_use]
+    pub fn with(&self, written: Written) -> Self {
+        let mut next = Self { version: self.version.saturating_add(1), ..self.clone() };
+        match written {
+            Written::Settings(settings) => next.settings = settings,
+            Written::Template(id, document) => drop(next.templates.insert(id, document)),
+            Written::Message(id, document) => drop(next.messages.insert(id, document)),
+        }
+        next
+    }
+
     /// What a template is for, if there is one of this name.
     pub fn purpose(&self, template: &TemplateId) -> Option<Purpose> {
         purpose(self.templates.get(template)?).ok()

@@ -1,7 +1,7 @@
 //! Segments, one item each, under a version of them all.
 
 use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use domain::segment::fill::{Fill, PARTS, Walked, Which};
 use domain::segment::stored::{SegmentSet, StoredSegment};
 use domain::workspace::WorkspaceId;
@@ -9,7 +9,7 @@ use ports::people::SaveError;
 use ports::{Clock, Unavailable};
 
 use super::operator::TRANSACTION;
-use super::{DefineError, Definitions, VERSION, WORKSPACE};
+use super::{DefineError, Definitions, VERSION};
 use crate::item::{Attributes, check_version, key, malformed, n, number, s, text, versioned};
 use crate::unavailable;
 
@@ -22,37 +22,22 @@ const PART: [&str; PARTS as usize] =
 const SWITCHED_MAX: usize = 30;
 const SEGMENT: &str = "segment#";
 /// The attribute of the workspace that counts changes of its segments.
-const SEGMENTS: &str = "segments";
-
-/// The version of all segments, which stands with the workspace.
-pub(super) fn version(workspace: &Attributes) -> Result<u64, Unavailable> {
-    if !workspace.contains_key(SEGMENTS) {
-        return Ok(0);
-    }
-    u64::try_from(number(workspace, SEGMENTS)?).map_err(|_| malformed(SEGMENTS))
-}
+pub(super) const SEGMENTS: &str = "segments";
 
 impl<C: Clock> Definitions<C> {
     /// All segments and their version, as of one moment: if somebody changes
     /// them meanwhile they are read again.
     pub(super) async fn segment_set(&self, workspace: &WorkspaceId) -> Result<SegmentSet, Unavailable> {
-        let mut before = self.segments_version(workspace).await?;
+        let mut before = self.version_now(workspace, SEGMENTS).await?;
         loop {
             // `$` follows `#`: the end of all that begins with `segment#`.
             let items = self.items(workspace, SEGMENT, "segment$").await?;
-            let after = self.segments_version(workspace).await?;
+            let after = self.version_now(workspace, SEGMENTS).await?;
             if after == before {
                 let segments = items.iter().map(segment).collect::<Result<_, _>>()?;
                 return Ok(SegmentSet { version: after, segments });
             }
             before = after;
-        }
-    }
-
-    async fn segments_version(&self, workspace: &WorkspaceId) -> Result<u64, Unavailable> {
-        match self.item(workspace, WORKSPACE.to_owned()).await? {
-            Some(item) => version(&item),
-            None => Ok(0),
         }
     }
 
@@ -174,21 +159,7 @@ impl<C: Clock> Definitions<C> {
         seen: u64,
         segments: &[StoredSegment],
     ) -> Result<Vec<(TransactWriteItem, DefineError)>, DefineError> {
-        let update = Update::builder()
-            .table_name(&self.table)
-            .set_key(Some(key(workspace.as_str(), WORKSPACE)))
-            .update_expression("SET #segments = :next")
-            .expression_attribute_names("#segments", SEGMENTS) // A word that DynamoDB keeps for itself.
-            .condition_expression(if seen == 0 {
-                "attribute_exists(pk) AND attribute_not_exists(#segments)"
-            } else {
-                "#segments = :seen"
-            })
-            .expression_attribute_values(":next", n(seen + 1));
-        let update = if seen == 0 { update } else { update.expression_attribute_values(":seen", n(seen)) };
-        let update = update.build().map_err(|cause| Unavailable::new(TRANSACTION, cause))?;
-        let update = TransactWriteItem::builder().update(update).build();
-        let mut writes = vec![(update, DefineError::Conflict)];
+        let mut writes = vec![(self.raise(workspace, SEGMENTS, seen)?, DefineError::Conflict)];
         for segment in segments {
             let mut item = versioned(workspace.as_str(), format!("{SEGMENT}{}", segment.id), VERSION);
             // Texts and numbers: nothing that JSON could refuse.

@@ -70,7 +70,11 @@ impl<C: Clock> Definitions<C> {
     }
 
     /// Items of a collection, all or those whose key begins so.
-    async fn in_order(&self, pk: &str, begins: Option<String>) -> Result<Vec<Attributes>, Unavailable> {
+    pub(super) async fn in_order(
+        &self,
+        pk: &str,
+        begins: Option<String>,
+    ) -> Result<Vec<Attributes>, Unavailable> {
         let query = self.client.query().table_name(&self.table).expression_attribute_values(":pk", s(pk));
         let query = match begins {
             Some(begins) => query

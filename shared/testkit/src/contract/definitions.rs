@@ -26,13 +26,26 @@ pub fn workspaces() -> Vec<Workspace> {
     };
     let plain = |name: &str| Source { id: source(name), region: None, origins: Vec::new(), rate: 1 };
     vec![
-        Workspace { id: workspace("empty"), rules: Rules::default(), sources: Vec::new(), segments: 0 },
-        Workspace { id: workspace("shop"), rules, sources: vec![plain("app"), web], segments: 0 },
+        Workspace {
+            id: workspace("empty"),
+            rules: Rules::default(),
+            sources: Vec::new(),
+            segments: 0,
+            outreach: 0,
+        },
+        Workspace {
+            id: workspace("shop"),
+            rules,
+            sources: vec![plain("app"), web],
+            segments: 0,
+            outreach: 0,
+        },
         Workspace {
             id: workspace("shop-2"),
             rules: Rules::default(),
             sources: vec![plain("web")],
             segments: 0,
+            outreach: 0,
         },
     ]
 }

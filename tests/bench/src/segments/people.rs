@@ -57,6 +57,7 @@ impl Town {
             rules: Rules::default(),
             sources: vec![Source { id: web()?, region: None, origins: Vec::new(), rate: 1_000 }],
             segments: 0,
+            outreach: 0,
         });
         let clock = TestClock::at(Timestamp::parse(TODAY).unwrap_or_default());
         let writer = Writer {

@@ -29,7 +29,7 @@ async fn shop() -> Shop {
     let web = SourceId::parse("web").unwrap();
     let source = Source { id: web.clone(), region: None, origins: Vec::new(), rate: 1_000 };
     let rules = Rules::default();
-    definitions.define(Workspace { id: workspace(), rules, sources: vec![source], segments: 0 });
+    definitions.define(Workspace { id: workspace(), rules, sources: vec![source], segments: 0, outreach: 0 });
     let set = SegmentSet::default();
     let loyal = json!({"name": "Loyal", "when": {"trait": "loyal", "is_true": true}}).to_string();
     let loyal = set.publish(&SegmentId::parse("loyal").unwrap(), &loyal, NOW).unwrap();
