@@ -11,6 +11,7 @@ pub mod address;
 pub mod quiet;
 pub mod gate;
 pub mod outreach;
+pub mod addressee;
 pub mod parcel;
 pub mod run;
 pub mod pace;

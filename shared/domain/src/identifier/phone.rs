@@ -19,6 +19,12 @@ pub fn normalise(raw: &str, region: Option<&str>) -> Option<String> {
     number.is_valid().then(|| number.format_as(PhoneNumberFormat::E164).into_owned())
 }
 
+/// The country (`RU`, `DE`) of a number in E.164.
+pub fn country(number: &str) -> Option<String> {
+    let number = PHONE_NUMBER_UTIL.parse(number, None).ok()?;
+    number.get_region_code().map(|region| region.to_string())
+}
+
 /// Whether a code (`RU`, `DE`) is that of a region with a numbering plan.
 pub fn is_region(code: &str) -> bool {
     Region::from_code(code)

@@ -24,6 +24,8 @@ const PAGE: &str = "deliveries#";
 /// Deliveries that the item holds: what is older goes to pages. Each letter
 /// writes the item twice, so that it has to stay below a write unit.
 pub const DELIVERIES_MAX: usize = 20;
+/// A call that began lasts at most so long: providers' clients give up before.
+pub const CALL_MAX: i64 = 30 * Timestamp::SECOND;
 /// What goes to a page at once, so that one is not written each time.
 const PAGED: usize = 10;
 
@@ -97,7 +99,7 @@ pub enum Claimed {
     Now,
     /// It was already: the answer to its write was lost.
     Already,
-    /// Somebody else may be calling until then.
+    /// Somebody else may still be calling until then.
     Busy { until: Timestamp },
     /// Whoever claimed it never said how it ended: from now on it is unknown,
     /// once the address is written.
@@ -179,7 +181,9 @@ impl Address {
             (State::Calling { attempt, .. }, State::Calling { attempt: ours, .. }) if attempt == ours => {
                 Claimed::Already
             }
-            (State::Calling { until, .. }, _) if until > now => Claimed::Busy { until },
+            (State::Calling { until, .. }, _) if until.plus(CALL_MAX) > now => {
+                Claimed::Busy { until: until.plus(CALL_MAX) }
+            }
             (State::Calling { .. }, _) => {
                 known.state = State::Unknown;
                 Claimed::Abandoned

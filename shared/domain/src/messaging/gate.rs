@@ -104,6 +104,12 @@ pub enum Why {
     Quiet,
     Budget,
     Pace,
+    /// The person's own clock does not show the time yet that was asked for.
+    LocalTime,
+    /// The provider takes nothing from anybody: an operator has to mend it.
+    Closed,
+    /// An operator, or too many complaints, stopped the message for a while.
+    Paused,
     /// It would be of no use any more by the time at which it may go.
     Expired,
 }

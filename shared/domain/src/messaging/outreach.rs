@@ -133,9 +133,6 @@ pub struct MessageDocument {
     /// It is of no use so long after it was due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_after: Option<String>,
-    /// Each person gets it at this time of their own day, not before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub local_time: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,7 +158,6 @@ pub struct Message {
     pub channels: Vec<Channel>,
     pub priority: Priority,
     pub expires_after: Span,
-    pub local_time: Option<Minute>,
 }
 
 /// Whom a message goes to.
@@ -267,13 +263,12 @@ impl MessageDocument {
         }
         let expires = self.expires_after.as_deref().unwrap_or(EXPIRES_DEFAULT);
         let expires_after = Span::parse(expires).map_err(|reason| mistakes.add("expires_after", reason)).ok();
-        let local_time = self.local_time.as_deref().and_then(|time| mistakes.minute("local_time", time));
         let (Some(audience), Some(expires_after), true) = (audience, expires_after, mistakes.0.is_empty())
         else {
             return Err(mistakes.0);
         };
         let (name, channels, priority) = (self.name.clone(), self.channels.clone(), self.priority);
-        Ok(Message { name, audience, variants, channels, priority, expires_after, local_time })
+        Ok(Message { name, audience, variants, channels, priority, expires_after })
     }
 }
 

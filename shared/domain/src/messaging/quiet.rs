@@ -1,6 +1,6 @@
 //! Hours in which nobody is disturbed, by the clock on the person's own wall.
 
-use jiff::civil::{Date, Time};
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use serde::{Deserialize, Serialize};
 
@@ -48,11 +48,64 @@ impl From<Minute> for String {
     }
 }
 
+/// A date and time as a clock on a wall shows it: `2026-12-01T10:00`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct WallTime(DateTime);
+
+/// The text is no date and time without a zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this is no date and time such as 2026-12-01T10:00")]
+pub struct InvalidWallTime;
+
+/// No clock on earth is ahead of UTC by more.
+const AHEAD_MAX: i64 = 14 * Timestamp::HOUR;
+
+impl WallTime {
+    pub fn parse(text: &str) -> Result<Self, InvalidWallTime> {
+        // Whoever writes a zone means one moment, and not the time of each place.
+        if text.ends_with(['Z', 'z']) || text.contains('+') {
+            return Err(InvalidWallTime);
+        }
+        text.parse().map(Self).map_err(|_| InvalidWallTime)
+    }
+
+    /// When the first clock on earth shows it.
+    pub fn earliest(self) -> Timestamp {
+        Zones(vec![TimeZone::UTC]).reach(self).plus(-AHEAD_MAX)
+    }
+}
+
+impl TryFrom<String> for WallTime {
+    type Error = InvalidWallTime;
+
+    fn try_from(text: String) -> Result<Self, InvalidWallTime> {
+        Self::parse(&text)
+    }
+}
+
+impl From<WallTime> for String {
+    fn from(WallTime(wall): WallTime) -> Self {
+        wall.to_string()
+    }
+}
+
 /// Zones in which a person may live, when more than one is possible.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Zones(Vec<TimeZone>);
 
 impl Zones {
+    /// The one zone of this name, if there is such a one.
+    pub fn named(name: &str) -> Option<Self> {
+        TimeZone::get(name).ok().map(|zone| Self(vec![zone]))
+    }
+
+    /// When all of the zones' clocks have shown this date and time.
+    pub fn reach(&self, WallTime(wall): WallTime) -> Timestamp {
+        let reached = self.0.iter().filter_map(|zone| zone.to_timestamp(wall).ok());
+        reached.max().map_or(Timestamp::default(), |at| Timestamp::from_millis(at.as_millisecond()))
+    }
+
     /// Zones by their IANA names; unknown names are left out, and UTC stands for none.
     pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let zones: Vec<TimeZone> = names.into_iter().filter_map(|name| TimeZone::get(name).ok()).collect();
@@ -148,6 +201,20 @@ mod tests {
         check(night, &states, "2026-11-25T01:59:00Z", "2026-11-25T01:59:00Z");
         let around = Zones::of(["Pacific/Auckland", "Europe/London", "America/Los_Angeles"]);
         assert_eq!(quiet("12:00", "11:00").over(&around, at("2026-11-25T02:00:00Z")), None);
+    }
+
+    #[test]
+    fn each_place_comes_to_a_date_and_time_by_its_own_clock() {
+        let ten = WallTime::parse("2026-12-01T10:00").unwrap();
+        let reach = |zones: &[&str]| Zones::of(zones.iter().copied()).reach(ten);
+        assert_eq!(reach(&["Asia/Tokyo"]), at("2026-12-01T01:00:00Z"));
+        assert_eq!(reach(&["America/New_York", "America/Los_Angeles"]), at("2026-12-01T18:00:00Z"));
+        assert_eq!(ten.earliest(), reach(&["Pacific/Kiritimati"]));
+        let left_out = WallTime::parse("2026-03-29T02:30").unwrap();
+        assert_eq!(Zones::of(["Europe/Berlin"]).reach(left_out), at("2026-03-29T01:30:00Z"));
+        for wrong in ["2026-12-01T10:00Z", "2026-12-01T10:00+01:00", "10:00", "soon"] {
+            assert_eq!(WallTime::parse(wrong), Err(InvalidWallTime), "{wrong}");
+        }
     }
 
     #[test]

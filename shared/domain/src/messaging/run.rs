@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Channel;
 use super::gate::Why;
 use super::parcel::Recipient;
+use super::quiet::WallTime;
 use crate::key::{DeliveryId, ProfileId};
 use crate::profile::counters::spread;
 use crate::profile::packed::{self, Corrupt};
@@ -25,6 +26,8 @@ pub struct Run {
     pub status: Status,
     /// When it was started, or is to be.
     pub start: Timestamp,
+    /// Each person gets it once their own clock has shown this, not before.
+    pub local: Option<WallTime>,
     /// The part of the segment's list that is read, and behind whom.
     pub shard: u8,
     pub after: Option<ProfileId>,
@@ -97,7 +100,12 @@ pub struct Page {
 
 impl Run {
     pub const fn new(start: Timestamp) -> Self {
-        Self { status: Status::Running, start, shard: 0, after: None, handed: 0 }
+        Self { status: Status::Running, start, local: None, shard: 0, after: None, handed: 0 }
+    }
+
+    /// Begins as soon as a clock anywhere shows this.
+    pub fn at_local(local: WallTime) -> Self {
+        Self { local: Some(local), ..Self::new(local.earliest()) }
     }
 
     /// Whether everybody was handed out.

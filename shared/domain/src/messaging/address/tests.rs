@@ -26,7 +26,7 @@ fn rule_16_a_delivery_is_claimed_once_whoever_asks_for_it() {
     let mut address = Address::default();
     assert_eq!(address.claim(delivery(1, 0, 7), at(0)), Claimed::Now);
     assert_eq!(address.claim(delivery(1, 0, 7), at(1)), Claimed::Already);
-    assert_eq!(address.claim(delivery(1, 5, 8), at(5)), Claimed::Busy { until: at(10) });
+    assert_eq!(address.claim(delivery(1, 5, 8), at(5)), Claimed::Busy { until: at(10 + CALL_MAX) });
     assert!(!address.settle(delivery(1, 0, 7).id, 8, State::Accepted), "it is not theirs");
     assert!(address.settle(delivery(1, 0, 7).id, 7, State::Accepted));
     assert_eq!(address.claim(delivery(1, 20, 9), at(20)), Claimed::Settled);
@@ -37,9 +37,9 @@ fn rule_16_a_delivery_is_claimed_once_whoever_asks_for_it() {
 fn a_call_that_never_told_its_end_is_unknown_and_never_made_again() {
     let mut address = Address::default();
     address.claim(delivery(1, 0, 7), at(0));
-    assert_eq!(address.claim(delivery(1, 10, 8), at(10)), Claimed::Abandoned);
+    assert_eq!(address.claim(delivery(1, 10, 8), at(10 + CALL_MAX)), Claimed::Abandoned);
     assert_eq!(address.deliveries()[0].state, State::Unknown);
-    assert_eq!(address.claim(delivery(1, 11, 9), at(11)), Claimed::Settled);
+    assert_eq!(address.claim(delivery(1, 11, 9), at(11 + CALL_MAX)), Claimed::Settled);
     assert!(!address.settle(delivery(1, 0, 7).id, 7, State::Accepted), "its time was over");
     assert!(address.receipt(delivery(1, 0, 7).id), "but a receipt may tell");
     assert_eq!(address.deliveries()[0].state, State::Accepted);

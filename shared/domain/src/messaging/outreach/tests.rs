@@ -58,7 +58,6 @@ fn each_mistake_of_a_message_is_told_with_its_place() {
     check_message(|json| json["to"] = "nobody".into(), &["`to`"]);
     check_message(|json| json["entering"] = "newcomers".into(), &["`to`"]);
     check_message(|json| json["expires_after"] = "soon".into(), &["`expires_after`"]);
-    check_message(|json| json["local_time"] = "25:00".into(), &["`local_time`"]);
     check_message(|json| json["hold_out"] = 20.into(), &["`variants`"]);
     check_message(|json| json["variants"][0]["share"] = 1.into(), &["`variants`"]);
     check_message(|json| json["variants"][0]["template"] = "none".into(), &["`template`"]);
