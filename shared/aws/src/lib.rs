@@ -5,6 +5,7 @@
 //! can be personal data.
 
 mod failure;
+mod once;
 mod start;
 #[cfg(feature = "test-util")]
 pub mod service;
@@ -16,6 +17,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 
 pub use failure::{Cause, unavailable};
+pub use once::{Departure, Failed, once};
 pub use start::{config, warm};
 
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);

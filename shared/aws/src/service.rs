@@ -3,6 +3,7 @@
 //! Tests read and write JSON, whatever form the client speaks.
 
 mod cbor;
+pub mod wire;
 
 use std::collections::VecDeque;
 use std::fmt;

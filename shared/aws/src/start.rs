@@ -16,11 +16,14 @@ use aws_types::SdkConfig;
 const AMAZON: &[u8] = include_bytes!("amazon.pem");
 
 /// Whoever sets one of these may mean a service that Amazon has not certified.
-const ELSEWHERE: [&str; 6] = [
+const ELSEWHERE: [&str; 9] = [
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_DYNAMODB",
     "AWS_ENDPOINT_URL_SQS",
     "AWS_ENDPOINT_URL_SSM",
+    "AWS_ENDPOINT_URL_SESV2",
+    "AWS_ENDPOINT_URL_SNS",
+    "AWS_ENDPOINT_URL_PINPOINT_SMS_VOICE_V2",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
 ];

@@ -1,4 +1,5 @@
-//! The outside world as the stages see it: stores, queues, the clock, chance.
+//! The outside world as the stages see it: stores, queues, the ways to people,
+//! the clock, chance.
 //!
 //! Every implementation of a port passes the same contract suite
 //! (`testkit::contract`). A port maps and never decides.
@@ -9,8 +10,10 @@ pub mod channel;
 pub mod definitions;
 pub mod rejections;
 pub mod idempotency;
+pub mod channel;
 pub mod world;
 
+pub use channel::{Email, Quota, Sms};
 pub use definitions::Definitions;
 pub use idempotency::Idempotency;
 pub use people::People;

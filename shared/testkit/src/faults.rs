@@ -17,11 +17,12 @@ use domain::segment::size::{Counting, Size};
 use domain::segment::stored::{SegmentId, SegmentSet, StoredSegment};
 use domain::time::Timestamp;
 use domain::workspace::{SourceId, WorkspaceId};
+use ports::channel::{AccountQuota, Letter, ProviderId, SendError, Text};
 use ports::definitions::{Key, Workspace};
 use ports::people::{Everyone, ItemPage, Read, Save, SaveError, StoredProfile};
 use ports::queue::Outgoing;
 use ports::rejections::{Part, Place};
-use ports::{Definitions, People, Queue, Rejections, Unavailable};
+use ports::{Definitions, Email, People, Queue, Quota, Rejections, Sms, Unavailable};
 
 use crate::{Injected, lock};
 
@@ -64,9 +65,13 @@ impl<T: std::fmt::Debug> std::fmt::Debug for Faulty<T> {
 }
 
 /// The only way in which a fault's error comes about.
-trait Fails {
+trait Fails: Sized {
     fn refused(operation: &'static str) -> Self;
     fn conflict(operation: &'static str) -> Self;
+    /// It was done, and its answer was lost.
+    fn lost(operation: &'static str) -> Self {
+        Self::refused(operation)
+    }
 }
 
 impl Fails for Unavailable {
@@ -86,6 +91,21 @@ impl Fails for SaveError {
 
     fn conflict(_: &'static str) -> Self {
         Self::Conflict
+    }
+}
+
+/// A send says which of the two it was.
+impl Fails for SendError {
+    fn refused(operation: &'static str) -> Self {
+        Self::NotSent(Unavailable::refused(operation))
+    }
+
+    fn conflict(_: &'static str) -> Self {
+        Self::Throttled
+    }
+
+    fn lost(operation: &'static str) -> Self {
+        Self::Unknown(Unavailable::refused(operation))
     }
 }
 
@@ -110,7 +130,7 @@ async fn answer<R, E: Fails>(
 ) -> Result<R, E> {
     let answer = match fault {
         Fault::None | Fault::Lagging => call.await,
-        Fault::AnswerLost => call.await.and(Err(E::refused(name))),
+        Fault::AnswerLost => call.await.and(Err(E::lost(name))),
         Fault::Refused | Fault::Part => Err(E::refused(name)),
         Fault::Conflict => Err(E::conflict(name)),
         Fault::DiesBefore => std::future::pending().await,
@@ -264,6 +284,24 @@ impl<T: Queue> Queue for Faulty<T> {
             return answer("send", Fault::AnswerLost, self.inner.send(some)).await;
         }
         answer("send", fault, self.inner.send(messages)).await
+    }
+}
+
+impl<T: Email> Email for Faulty<T> {
+    async fn send(&self, letter: &Letter) -> Result<ProviderId, SendError> {
+        self.meet("email", self.inner.send(letter)).await
+    }
+}
+
+impl<T: Sms> Sms for Faulty<T> {
+    async fn send(&self, text: &Text) -> Result<ProviderId, SendError> {
+        self.meet("sms", self.inner.send(text)).await
+    }
+}
+
+impl<T: Quota> Quota for Faulty<T> {
+    async fn quota(&self) -> Result<AccountQuota, Unavailable> {
+        self.meet("quota", self.inner.quota()).await
     }
 }
 

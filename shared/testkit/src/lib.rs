@@ -9,6 +9,7 @@ pub mod definitions;
 pub mod rejections;
 pub mod idempotency;
 pub mod people;
+pub mod channel;
 pub mod faults;
 pub mod contract;
 #[expect(
@@ -18,6 +19,7 @@ pub mod contract;
 )]
 pub mod reference;
 
+pub use channel::MemoryChannel;
 pub use definitions::MemoryDefinitions;
 pub use faults::{Fault, Faulty};
 pub use idempotency::MemoryIdempotency;
