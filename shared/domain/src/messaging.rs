@@ -10,6 +10,9 @@ pub mod record;
 pub mod address;
 pub mod quiet;
 pub mod gate;
+pub mod sms;
+pub mod words;
+pub mod link;
 
 use serde::{Deserialize, Serialize};
 
