@@ -18,6 +18,7 @@ pub mod profile;
 pub mod segment;
 pub mod messaging;
 pub mod replay;
+pub mod signing;
 pub mod cursor;
 
 #[cfg(test)]

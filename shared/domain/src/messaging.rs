@@ -15,6 +15,9 @@ pub mod addressee;
 pub mod parcel;
 pub mod run;
 pub mod pace;
+pub mod sms;
+pub mod words;
+pub mod link;
 
 use serde::{Deserialize, Serialize};
 
