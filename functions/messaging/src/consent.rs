@@ -1,18 +1,16 @@
 //! What is said about writing to an address, and what stands of it.
 
 use domain::identifier::Identifier;
-use domain::key::{IdKey, ProfileId};
+use domain::key::IdKey;
 use domain::messaging::address::{self, Address};
 use domain::messaging::record::{self, Record};
 use domain::profile::packed::Corrupt;
-use domain::profile::stored::{Item, ItemKey};
 use domain::time::Timestamp;
 use domain::workspace::WorkspaceId;
 use ports::people::SaveError;
 use ports::{People, Unavailable};
 
-/// Readings of an address that somebody changed before it was written.
-const ATTEMPTS_MAX: usize = 16;
+use crate::store::{ATTEMPTS_MAX, item, items};
 
 /// A word could not be kept; said again it changes nothing twice.
 #[derive(Debug, thiserror::Error)]
@@ -47,8 +45,9 @@ pub async fn hear<P: People>(
     let collection = key.address(workspace, of);
     people.put(workspace, collection, &[word.item()]).await?;
     for _ in 0..ATTEMPTS_MAX {
-        let seen = item(people, workspace, collection).await?;
+        let seen = item(people, workspace, collection, &address::key()).await?;
         let mut address = Address::read(seen.as_ref())?;
+        address.name(of);
         let is_new = address.hear(word.about.clone(), word.said, word.at, word.name);
         let heard = Heard { is_new, under_way: address.under_way(&word.about, now) };
         if !is_new {
@@ -71,33 +70,11 @@ pub async fn look<P: People>(
     of: &Identifier,
 ) -> Result<(Address, Vec<Record>), Unheard> {
     let collection = key.address(workspace, of);
-    let address = Address::read(item(people, workspace, collection).await?.as_ref())?;
-    let (mut from, to) = record::all();
-    let mut words = Vec::new();
-    loop {
-        let page = people.items(workspace, collection, &from, &to).await?;
-        for item in &page.items {
-            words.push(Record::read(item)?);
-        }
-        match page.next {
-            Some(last) => from = after(&last),
-            None => return Ok((address, words)),
-        }
-    }
-}
-
-async fn item<P: People>(
-    people: &P,
-    workspace: &WorkspaceId,
-    collection: ProfileId,
-) -> Result<Option<Item>, Unavailable> {
-    let key = address::key();
-    Ok(people.items(workspace, collection, &key, &after(&key)).await?.items.pop())
-}
-
-/// The least key behind another.
-fn after(key: &ItemKey) -> ItemKey {
-    ItemKey(format!("{}\0", key.0))
+    let item = item(people, workspace, collection, &address::key()).await?;
+    let address = Address::read(item.as_ref())?;
+    let words = items(people, workspace, collection, record::all()).await?;
+    let words = words.iter().map(Record::read).collect::<Result<_, _>>()?;
+    Ok((address, words))
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@
 
 pub mod people;
 pub mod queue;
-pub mod channel;
 pub mod definitions;
 pub mod rejections;
 pub mod idempotency;
@@ -19,7 +18,7 @@ pub use idempotency::Idempotency;
 pub use people::People;
 pub use queue::Queue;
 pub use rejections::Rejections;
-pub use world::{Clock, Entropy};
+pub use world::{Clock, Entropy, Timer};
 
 /// A store or queue could not be asked; the world may be kinder later.
 #[derive(Debug, thiserror::Error)]

@@ -162,6 +162,10 @@ impl Address {
         self.recalled = paged;
     }
 
+    pub fn recalled(&self) -> &[Delivery] {
+        &self.recalled
+    }
+
     /// What is known of a delivery.
     pub fn delivery(&self, id: DeliveryId) -> Option<&Delivery> {
         self.deliveries.iter().chain(&self.recalled).find(|known| known.id == id)
@@ -190,6 +194,16 @@ impl Address {
             }
             (State::Accepted | State::Unknown | State::Refused, _) => Claimed::Settled,
         }
+    }
+
+    /// Takes a delivery whose caller never said how its call ended for unknown;
+    /// `false` if it was settled, or may still be under way.
+    pub fn abandon(&mut self, id: DeliveryId, now: Timestamp) -> bool {
+        let is_over = |known: &&mut Delivery| {
+            known.id == id
+                && matches!(known.state, State::Calling { until, .. } if until.plus(CALL_MAX) <= now)
+        };
+        self.deliveries.iter_mut().find(is_over).map(|known| known.state = State::Unknown).is_some()
     }
 
     /// Says how an attempt's call ended; `false` if that is not its to say any more.

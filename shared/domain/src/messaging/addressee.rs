@@ -145,7 +145,8 @@ mod tests {
     fn lots_are_spread_evenly_and_stay() {
         let mut counts = [0_u32; 100];
         for seed in 0..20_000_u64 {
-            let profile = Profile { seed: Some(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)), ..Profile::default() };
+            let profile =
+                Profile { seed: Some(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)), ..Profile::default() };
             let drawn = lot(&profile, "win-back");
             assert_eq!(drawn, lot(&profile, "win-back"));
             counts[usize::from(drawn)] += 1;

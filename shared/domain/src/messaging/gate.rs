@@ -110,6 +110,8 @@ pub enum Why {
     Closed,
     /// An operator, or too many complaints, stopped the message for a while.
     Paused,
+    /// Another attempt may be sending it just now.
+    UnderWay,
     /// It would be of no use any more by the time at which it may go.
     Expired,
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::consent::TopicId;
 use super::gate::{Cap, Policy, Priority};
+use super::parcel::{Parcel, Recipient};
 use super::quiet::{Minute, Quiet};
 use super::{Channel, Kind};
 use crate::identifier::{EMAIL, Identifier, PHONE};
@@ -18,7 +19,7 @@ use crate::rules::document::Mistake;
 use crate::segment::span::Span;
 use crate::segment::stored::SegmentId;
 use crate::time::Timestamp;
-use crate::workspace::name;
+use crate::workspace::{WorkspaceId, name};
 
 /// A template's name among those of its workspace.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -402,6 +403,19 @@ impl Outreach {
             Written::Message(id, document) => drop(next.messages.insert(id, document)),
         }
         next
+    }
+
+    /// What has to be sent because somebody entered a segment.
+    pub fn entered(&self, workspace: &WorkspaceId, segment: &SegmentId, to: Recipient) -> Vec<Parcel> {
+        let waits = |document: &MessageDocument| document.entering.as_deref() == Some(segment.as_str());
+        let waiting = self.messages.iter().filter(|(_, document)| waits(document));
+        let parcel = |id: &MessageId| Parcel {
+            workspace: workspace.clone(),
+            message: id.clone(),
+            version: self.version,
+            to: vec![to],
+        };
+        waiting.map(|(id, _)| parcel(id)).collect()
     }
 
     /// What a template is for, if there is one of this name.

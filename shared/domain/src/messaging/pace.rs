@@ -137,6 +137,11 @@ impl Pace {
         self.done = self.handed;
     }
 
+    /// Whether nobody took a slot for so long.
+    pub const fn is_idle(&self, now: Timestamp, so_long: i64) -> bool {
+        micros(now).saturating_sub(self.free_us) > so_long.saturating_mul(1_000)
+    }
+
     pub const fn outstanding(&self) -> u64 {
         self.handed.saturating_sub(self.done)
     }
