@@ -10,6 +10,7 @@ pub mod record;
 pub mod address;
 pub mod quiet;
 pub mod gate;
+pub mod receipt;
 
 use serde::{Deserialize, Serialize};
 
