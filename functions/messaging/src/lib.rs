@@ -16,7 +16,6 @@ use domain::key::IdKey;
 use runtime::definitions::Cached;
 
 pub use press::Press;
-pub use store::after;
 
 /// The stage over its ports.
 #[derive(Debug)]

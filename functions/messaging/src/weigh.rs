@@ -7,7 +7,7 @@ use domain::messaging::Channel;
 use domain::messaging::address::{Address, CALL_MAX, Delivery, State};
 use domain::messaging::addressee::{addresses, language, lot, zones};
 use domain::messaging::gate::{Ask, Decision, Policy, Terms, Why, gate};
-use domain::messaging::outreach::{Audience, Message, MessageId, Outreach, Purpose, TemplateId, expires};
+use domain::messaging::outreach::{Message, MessageId, Outreach, Purpose, TemplateId, expires};
 use domain::messaging::parcel::Recipient;
 use domain::messaging::quiet::Zones;
 use domain::messaging::run::{Outcome, Run};

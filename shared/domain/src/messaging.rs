@@ -18,6 +18,7 @@ pub mod pace;
 pub mod sms;
 pub mod words;
 pub mod link;
+pub mod receipt;
 
 use serde::{Deserialize, Serialize};
 

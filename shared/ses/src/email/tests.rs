@@ -11,6 +11,8 @@ use super::*;
 use crate::client::{sending_client, sending_within};
 
 const SOON: Duration = Duration::from_millis(300);
+/// Enough for a second try, if there were one.
+const PATIENT: Duration = Duration::from_secs(8);
 
 fn letter() -> Letter {
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
@@ -158,27 +160,27 @@ async fn an_error_says_nothing_of_the_letter() {
 }
 
 /// Sends one letter over a real connection and counts what came of it.
-async fn wired(act: Act, expected: &str) {
+async fn wired(act: Act, within: Duration, expected: &str) {
     let wire = Wire::new([act.clone(), Act::Answer(200, r#"{"MessageId":"second"}"#.to_owned())]).unwrap();
-    let email = SesEmail::new(sending_within(&wire.config(), None, SOON));
+    let email = SesEmail::new(sending_within(&wire.config(), None, within));
     check(&email.send(&letter()).await, expected);
     assert_eq!(wire.requests(), 1, "{act:?}");
 }
 
 #[tokio::test]
 async fn a_letter_leaves_once_whatever_becomes_of_it() {
-    wired(Act::Answer(200, r#"{"MessageId":"m-1"}"#.to_owned()), "sent m-1").await;
-    wired(Act::Answer(503, "{}".to_owned()), "unknown").await;
-    wired(Act::HangUp, "unknown").await;
-    wired(Act::Half, "unknown").await;
-    wired(Act::Hang, "unknown").await;
+    wired(Act::Answer(200, r#"{"MessageId":"m-1"}"#.to_owned()), PATIENT, "sent m-1").await;
+    wired(Act::Answer(503, "{}".to_owned()), PATIENT, "unknown").await;
+    wired(Act::HangUp, PATIENT, "unknown").await;
+    wired(Act::Half, PATIENT, "unknown").await;
+    wired(Act::Hang, SOON, "unknown").await;
 }
 
 #[tokio::test]
 async fn a_kept_connection_that_ends_does_not_send_twice() {
     let first = Act::Answer(200, r#"{"MessageId":"m-1"}"#.to_owned());
     let wire = Wire::new([first, Act::HangUp]).unwrap();
-    let email = SesEmail::new(sending_within(&wire.config(), None, SOON));
+    let email = SesEmail::new(sending_within(&wire.config(), None, PATIENT));
     check(&email.send(&letter()).await, "sent m-1");
     check(&email.send(&letter()).await, "unknown");
     assert_eq!(wire.requests(), 2);

@@ -8,6 +8,8 @@ use super::*;
 use crate::client::{sending_client, sending_within};
 
 const SOON: Duration = Duration::from_millis(300);
+/// Enough for a second try, if there were one.
+const PATIENT: Duration = Duration::from_secs(8);
 
 fn text() -> Text {
     Text {
@@ -147,9 +149,10 @@ async fn an_answer_that_cannot_be_read_tells_nothing() {
 #[tokio::test]
 async fn a_text_leaves_once_whatever_becomes_of_it() {
     for act in [Act::Answer(503, "{}".to_owned()), Act::HangUp, Act::Half, Act::Hang] {
+        let within = if act == Act::Hang { SOON } else { PATIENT };
         let wire =
             Wire::new([act.clone(), Act::Answer(200, r#"{"MessageId":"second"}"#.to_owned())]).unwrap();
-        let sms = VoiceSms::new(sending_within(&wire.config(), None, SOON));
+        let sms = VoiceSms::new(sending_within(&wire.config(), None, within));
         check(&sms.send(&text()).await, "unknown");
         assert_eq!(wire.requests(), 1, "{act:?}");
     }
