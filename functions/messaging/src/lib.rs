@@ -11,6 +11,8 @@ mod weigh;
 mod press;
 mod store;
 pub mod batch;
+pub mod settings;
+pub mod texts;
 
 use domain::key::IdKey;
 use runtime::definitions::Cached;

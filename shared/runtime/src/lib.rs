@@ -13,4 +13,4 @@ pub mod stored;
 pub mod sqs;
 
 pub use failure::{Failure, guard};
-pub use world::{SystemClock, SystemEntropy};
+pub use world::{SystemClock, SystemEntropy, SystemTimer};

@@ -1,7 +1,9 @@
 //! The real clock and real chance: what everyone else asks for by a port.
 
+use std::time::Duration;
+
 use domain::time::Timestamp;
-use ports::{Clock, Entropy};
+use ports::{Clock, Entropy, Timer};
 
 /// The system's clock.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,9 +31,36 @@ impl Entropy for SystemEntropy {
     }
 }
 
+/// Waits as long as a clock says; with the system's it is the system's time.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemTimer<C>(pub C);
+
+impl<C: Clock> Timer for SystemTimer<C> {
+    async fn until(&self, at: Timestamp) {
+        // A clock may be put forward meanwhile; it is asked again at each wakening.
+        loop {
+            let left = at.since(self.0.now());
+            let Ok(left @ 1..) = u64::try_from(left) else { return };
+            tokio::time::sleep(Duration::from_millis(left.min(LOOKED_AT_MS))).await;
+        }
+    }
+}
+
+/// For so long a clock is believed to go on as it does.
+const LOOKED_AT_MS: u64 = 1_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_timer_comes_back_when_its_moment_has_come_and_at_once_if_it_is_over() {
+        let timer = SystemTimer(SystemClock);
+        let soon = SystemClock.now().plus(5);
+        timer.until(soon).await;
+        assert!(SystemClock.now() >= soon);
+        timer.until(soon).await;
+    }
 
     #[test]
     fn the_clock_is_past_the_day_it_was_written_and_chance_does_not_repeat() {

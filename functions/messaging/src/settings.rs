@@ -1,0 +1,145 @@
+//! What the deployment tells the stage, read once at the start.
+
+use domain::signing::{InvalidSigningKeys, SigningKeys};
+
+/// Settings of `messaging-send`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Send {
+    pub tables: Tables,
+    pub dlq_url: String,
+    /// The queue's `maxReceiveCount`.
+    pub max_receives: u32,
+    pub id_key_parameter: String,
+    pub signing_keys_parameter: String,
+    /// Where the links of letters lead.
+    pub links_url: String,
+    /// The providers' sets of settings, by which receipts come back.
+    pub mail_configuration_set: Option<String>,
+    pub sms_configuration_set: Option<String>,
+    pub sms_by: SmsBy,
+}
+
+/// Settings of `messaging-plan`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    pub tables: Tables,
+    pub queue_url: String,
+    pub id_key_parameter: String,
+    /// SMS a second that what they come from may send.
+    pub sms_per_second: u32,
+}
+
+/// The tables of people, and what is defined about them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tables {
+    pub people: String,
+    pub identities: String,
+    pub definitions: String,
+}
+
+/// The service that carries SMS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SmsBy {
+    EndUserMessaging,
+    Sns,
+}
+
+/// The function cannot start as it was deployed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    #[error("the environment variable {0} is not set; the template sets it for this function")]
+    Missing(&'static str),
+    #[error("the environment variable {0} is no number from 1 on; the template sets it for this function")]
+    NoNumber(&'static str),
+}
+
+/// The store of secrets holds something else than it should.
+#[derive(Debug, thiserror::Error)]
+#[error("the signing keys cannot be read: put them back from their backup")]
+pub struct InvalidSecret(#[source] InvalidSigningKeys);
+
+impl Tables {
+    fn read(required: &impl Fn(&'static str) -> Result<String, Invalid>) -> Result<Self, Invalid> {
+        Ok(Self {
+            people: required("PEOPLE_TABLE")?,
+            identities: required("IDENTITIES_TABLE")?,
+            definitions: required("DEFINITIONS_TABLE")?,
+        })
+    }
+}
+
+/// A variable by its name; an empty one counts as not set.
+fn set(lookup: &impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
+    lookup(name).filter(|value| !value.is_empty())
+}
+
+fn counted(
+    required: &impl Fn(&'static str) -> Result<String, Invalid>,
+    name: &'static str,
+) -> Result<u32, Invalid> {
+    let number = required(name)?.parse().ok().filter(|number| *number > 0);
+    number.ok_or(Invalid::NoNumber(name))
+}
+
+impl Send {
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Invalid> {
+        let required = |name| set(&lookup, name).ok_or(Invalid::Missing(name));
+        let sms_by = match required("SMS_BY")?.as_str() {
+            "sns" => SmsBy::Sns,
+            _ => SmsBy::EndUserMessaging,
+        };
+        Ok(Self {
+            tables: Tables::read(&required)?,
+            dlq_url: required("MESSAGING_DLQ_URL")?,
+            max_receives: counted(&required, "MESSAGING_MAX_RECEIVES")?,
+            id_key_parameter: required("ID_KEY_PARAMETER")?,
+            signing_keys_parameter: required("SIGNING_KEYS_PARAMETER")?,
+            links_url: required("LINKS_URL")?,
+            mail_configuration_set: set(&lookup, "MAIL_CONFIGURATION_SET"),
+            sms_configuration_set: set(&lookup, "SMS_CONFIGURATION_SET"),
+            sms_by,
+        })
+    }
+}
+
+impl Plan {
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Invalid> {
+        let required = |name| set(&lookup, name).ok_or(Invalid::Missing(name));
+        Ok(Self {
+            tables: Tables::read(&required)?,
+            queue_url: required("MESSAGING_QUEUE_URL")?,
+            id_key_parameter: required("ID_KEY_PARAMETER")?,
+            sms_per_second: counted(&required, "SMS_PER_SECOND")?,
+        })
+    }
+}
+
+/// Reads the deployment's signing keys.
+pub fn signing_keys(secret: &str) -> Result<SigningKeys, InvalidSecret> {
+    SigningKeys::parse(secret.trim()).map_err(InvalidSecret)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_name_the_variable_that_is_missing_or_no_number() {
+        let with = |wrong: &str, value: Option<&str>| {
+            Send::read(|name| if name == wrong { value.map(str::to_owned) } else { Some("5".to_owned()) })
+        };
+        assert_eq!(with("", None).map(|settings| settings.max_receives), Ok(5));
+        for name in ["PEOPLE_TABLE", "MESSAGING_DLQ_URL", "SIGNING_KEYS_PARAMETER", "LINKS_URL", "SMS_BY"] {
+            assert_eq!(with(name, None), Err(Invalid::Missing(name)));
+            assert_eq!(with(name, Some("")), Err(Invalid::Missing(name)));
+        }
+        let no_number = Err(Invalid::NoNumber("MESSAGING_MAX_RECEIVES"));
+        assert_eq!(with("MESSAGING_MAX_RECEIVES", Some("0")), no_number);
+        let without =
+            with("MAIL_CONFIGURATION_SET", Some("")).map(|settings| settings.mail_configuration_set);
+        assert_eq!(without, Ok(None));
+        assert_eq!(with("SMS_BY", Some("sns")).map(|settings| settings.sms_by), Ok(SmsBy::Sns));
+        let plan = Plan::read(|name| (name != "MESSAGING_QUEUE_URL").then(|| "x".to_owned()));
+        assert_eq!(plan, Err(Invalid::Missing("MESSAGING_QUEUE_URL")));
+    }
+}
