@@ -13,6 +13,7 @@ pub mod gate;
 pub mod sms;
 pub mod words;
 pub mod link;
+pub mod hits;
 
 use serde::{Deserialize, Serialize};
 
