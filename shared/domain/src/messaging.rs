@@ -14,6 +14,7 @@ pub mod sms;
 pub mod words;
 pub mod link;
 pub mod hits;
+pub mod report;
 
 use serde::{Deserialize, Serialize};
 
