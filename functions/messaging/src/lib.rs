@@ -6,6 +6,7 @@
 pub mod consent;
 pub mod plan;
 pub mod send;
+pub mod steer;
 mod call;
 mod weigh;
 mod press;

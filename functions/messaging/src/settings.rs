@@ -29,11 +29,11 @@ pub struct Plan {
     pub sms_per_second: u32,
 }
 
-/// The tables of people, and what is defined about them.
+/// The tables of people, and what is defined about them. Nobody is asked for by
+/// an identifier here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tables {
     pub people: String,
-    pub identities: String,
     pub definitions: String,
 }
 
@@ -60,11 +60,7 @@ pub struct InvalidSecret(#[source] InvalidSigningKeys);
 
 impl Tables {
     fn read(required: &impl Fn(&'static str) -> Result<String, Invalid>) -> Result<Self, Invalid> {
-        Ok(Self {
-            people: required("PEOPLE_TABLE")?,
-            identities: required("IDENTITIES_TABLE")?,
-            definitions: required("DEFINITIONS_TABLE")?,
-        })
+        Ok(Self { people: required("PEOPLE_TABLE")?, definitions: required("DEFINITIONS_TABLE")? })
     }
 }
 

@@ -9,6 +9,7 @@ use crate::cost::arguments::Cost;
 use crate::dlq::arguments::DlqCommand;
 use crate::identity::Who;
 use crate::identity::arguments::IdentityCommand;
+use crate::messages::MessagesCommand;
 use crate::operate::arguments::{Init, KeyCommand, RulesCommand, SourceCommand, WorkspaceCommand};
 use crate::segments::arguments::SegmentsCommand;
 
@@ -39,6 +40,9 @@ pub(crate) enum Command {
     /// Keeps what people said about being written to, and says what stands of it.
     #[command(subcommand)]
     Consent(ConsentCommand),
+    /// Writes to people: settings, templates, broadcasts, triggers, reports.
+    #[command(subcommand)]
+    Messages(MessagesCommand),
     /// Shows events of a running `tributary local` as they come, each with
     /// what was decided on it.
     ///

@@ -11,6 +11,7 @@ mod dlq;
 mod entry;
 mod identity;
 mod init;
+mod messages;
 mod segments;
 mod consent;
 mod shop;
@@ -54,6 +55,7 @@ async fn run(arguments: Arguments) -> Result<(), Failed> {
         Command::Identity(command) => identity::run(command).await,
         Command::Segments(command) => segments::run(command).await,
         Command::Consent(command) => consent::run(command).await,
+        Command::Messages(command) => messages::run(command).await,
         Command::Tail(tail) => tail::run(tail).await,
         Command::Trace(trace) => trace::run(trace).await,
         Command::Init(options) => init::run(options).await,

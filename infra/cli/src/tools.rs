@@ -18,7 +18,7 @@ use crate::identity::census;
 use crate::operate::local::{Folder, status};
 use crate::output::Failed;
 use crate::segments::preview;
-use crate::{consent, cost, dlq, operate, summary};
+use crate::{consent, cost, dlq, messages, operate, summary};
 
 /// The path under which the tools stand.
 pub(crate) const PREFIX: &str = "/_local/";
@@ -42,7 +42,7 @@ pub(crate) struct Tools {
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
     #[error(
-        "there is no tool `{0}`; there are status, summary, clock, journal, trace, sums, operate, dlq, census, preview and consent"
+        "there is no tool `{0}`; there are status, summary, clock, journal, trace, sums, operate, dlq, census, preview, consent and messages"
     )]
     Unknown(String),
     #[error("the body has to be {{\"advance_seconds\": number}} with a number from 1 on")]
@@ -94,6 +94,7 @@ impl Tools {
             census::TOOL => self.census(request).await,
             preview::TOOL => self.preview(request).await,
             consent::TOOL => self.consent(request).await,
+            messages::TOOL => self.messages(request).await,
             other => Err(Refusal::Unknown(other.to_owned()).into()),
         }
     }

@@ -1,7 +1,7 @@
 //! `template.yaml` as the local stack needs it: which tables and queues there
 //! are, and what calls which function.
 //!
-//! It is read as a deployment with every parameter at its default. A resource's
+//! It is read as a deployment with every parameter at its default, but for those that are given. A resource's
 //! logical id is its name here.
 
 mod intrinsics;
@@ -191,7 +191,12 @@ impl Wiring {
     }
 
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
-        let template = Template::parse(text)?;
+        Self::parse_with(text, &[])
+    }
+
+    /// A template as a deployment with these parameters has it.
+    pub fn parse_with(text: &str, given: &[(&str, &str)]) -> Result<Self, TemplateError> {
+        let template = Template::parse(text, given)?;
         let http = shapes::behind_doors(&template)?;
         let mut wiring = Self::default();
         for (id, kind) in template.resources()? {

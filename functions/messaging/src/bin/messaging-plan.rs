@@ -22,7 +22,7 @@ async fn main() -> Result<(), Error> {
     let [secret] = ssm::Parameters::new(ssm::client(&aws, None)).read([&settings.id_key_parameter]).await?;
     let store = dynamodb::client(&aws, None);
     let planner = &Planner {
-        people: People::new(store.clone(), &settings.tables.people, &settings.tables.identities),
+        people: People::without_identities(store.clone(), &settings.tables.people),
         definitions: Cached::new(Definitions::new(store, &settings.tables.definitions, SystemClock)),
         queue: SqsQueue::new(sqs::client(&aws, None), &settings.queue_url),
         quotas: vec![

@@ -25,7 +25,7 @@ async fn main() -> Result<(), Error> {
     let store = dynamodb::client(&aws, None);
     let sets = [settings.mail_configuration_set, settings.sms_configuration_set];
     let stage = &Stage {
-        people: People::new(store.clone(), &settings.tables.people, &settings.tables.identities),
+        people: People::without_identities(store.clone(), &settings.tables.people),
         definitions: Cached::new(Definitions::new(store, &settings.tables.definitions, SystemClock)),
         email: SesEmail::new(ses::sending_client(&aws, None)),
         sms: match settings.sms_by {

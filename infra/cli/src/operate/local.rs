@@ -26,6 +26,7 @@ use crate::data::{self, DataError, Keys};
 use crate::dlq::{self, LocalShelf};
 use crate::identity::Asked;
 use crate::identity::census::{Census, Ground};
+use crate::messages;
 use crate::output::Failed;
 use crate::segments::preview;
 use crate::tools::Tools;
@@ -54,7 +55,9 @@ pub(crate) fn status(failed: &Failed) -> Option<i64> {
         Some(Denied::Order(_)) => return Some(400),
         Some(Denied::NoKeys) | None => (),
     }
-    (failed.is::<Refused>() || failed.is::<dlq::Refused>()).then_some(400)
+    let is_refused =
+        failed.is::<Refused>() || failed.is::<dlq::Refused>() || failed.is::<messages::Refused>();
+    is_refused.then_some(400)
 }
 
 impl Tools {
@@ -92,6 +95,12 @@ impl Tools {
         let people = People::new(self.client.clone(), &self.people_table, &self.identities_table);
         let workspace = super::workspace(&self.definitions, asked.workspace()).await?;
         consent::carry_out(&people, (&self.key, &workspace.id), &asked, self.clock.now()).await
+    }
+
+    pub(crate) async fn messages(&self, request: &ApiGatewayV2httpRequest) -> Result<Value, Failed> {
+        self.folder.check_key(request)?;
+        let people = People::new(self.client.clone(), &self.people_table, &self.identities_table);
+        messages::carry_out(&self.definitions, &people, &self.key, &order(request)?, &self.clock).await
     }
 
     /// Sends ties to identity that a version recorded which had no such stage:

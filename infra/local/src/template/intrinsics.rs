@@ -1,6 +1,6 @@
 //! `CloudFormation`'s functions, worked out as far as a template alone allows.
 //!
-//! Parameters have their defaults, conditions follow from them, and what is
+//! Parameters are given or have their defaults, conditions follow from them, and what is
 //! known only of a deployed resource stays as `{Ref: …}` or `{Fn::GetAtt: […]}`.
 
 use serde_yaml_ng::{Mapping, Value};
@@ -25,8 +25,21 @@ pub(super) struct Template {
 }
 
 impl Template {
-    pub(super) fn parse(text: &str) -> Result<Self, TemplateError> {
-        serde_yaml_ng::from_str(text).map(|root| Self { root }).map_err(TemplateError::Yaml)
+    /// A template as a deployment with these parameters reads it; the others
+    /// have their defaults.
+    pub(super) fn parse(text: &str, given: &[(&str, &str)]) -> Result<Self, TemplateError> {
+        let mut root: Value = serde_yaml_ng::from_str(text).map_err(TemplateError::Yaml)?;
+        for (name, value) in given {
+            let parameter = root.get_mut("Parameters").and_then(|all| all.get_mut(*name)?.as_mapping_mut());
+            let Some(parameter) = parameter else {
+                return Err(TemplateError::wrong(
+                    format!("Parameters.{name}"),
+                    "is given, and the template has none",
+                ));
+            };
+            parameter.insert(Value::String("Default".to_owned()), Value::String((*value).to_owned()));
+        }
+        Ok(Self { root })
     }
 
     /// The resources that are made, in their order, with their types.
