@@ -47,7 +47,7 @@ where
     let Sent { sent, unknown, refused, skipped, waiting } = all;
     tracing::info!(
         name: metrics::EVENT,
-        sent, unknown, refused, skipped, waiting,
+        sent, unknown, waiting, declined = refused, skipped,
         "Sent {sent} messages"
     );
     response

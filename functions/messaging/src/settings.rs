@@ -29,6 +29,28 @@ pub struct Plan {
     pub sms_per_second: u32,
 }
 
+/// Settings of `messaging-web`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Web {
+    pub tables: Tables,
+    /// The profile stage's queue.
+    pub events_url: String,
+    pub id_key_parameter: String,
+    pub signing_keys_parameter: String,
+}
+
+/// Settings of `messaging-feedback`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Feedback {
+    pub tables: Tables,
+    /// The profile stage's queue.
+    pub events_url: String,
+    pub dlq_url: String,
+    /// The queue's `maxReceiveCount`.
+    pub max_receives: u32,
+    pub id_key_parameter: String,
+}
+
 /// The tables of people, and what is defined about them. Nobody is asked for by
 /// an identifier here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +128,31 @@ impl Plan {
             queue_url: required("MESSAGING_QUEUE_URL")?,
             id_key_parameter: required("ID_KEY_PARAMETER")?,
             sms_per_second: counted(&required, "SMS_PER_SECOND")?,
+        })
+    }
+}
+
+impl Web {
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Invalid> {
+        let required = |name| set(&lookup, name).ok_or(Invalid::Missing(name));
+        Ok(Self {
+            tables: Tables::read(&required)?,
+            events_url: required("PROFILE_QUEUE_URL")?,
+            id_key_parameter: required("ID_KEY_PARAMETER")?,
+            signing_keys_parameter: required("SIGNING_KEYS_PARAMETER")?,
+        })
+    }
+}
+
+impl Feedback {
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Invalid> {
+        let required = |name| set(&lookup, name).ok_or(Invalid::Missing(name));
+        Ok(Self {
+            tables: Tables::read(&required)?,
+            events_url: required("PROFILE_QUEUE_URL")?,
+            dlq_url: required("RECEIPTS_DLQ_URL")?,
+            max_receives: counted(&required, "MESSAGING_MAX_RECEIVES")?,
+            id_key_parameter: required("ID_KEY_PARAMETER")?,
         })
     }
 }

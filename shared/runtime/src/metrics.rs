@@ -29,7 +29,7 @@ pub const EVENT: &str = "metrics";
 ///
 /// One that is zero is left out. A sum is the same without it, the line is
 /// shorter, and a metric is only charged for hours in which it was told.
-pub const METRICS: [Metric; 13] = [
+pub const METRICS: [Metric; 16] = [
     Metric { name: "accepted", unit: None, of: "events that ingest handed to the profile queue" },
     Metric { name: "rejected", unit: None, of: "events that ingest refused" },
     Metric { name: "folded", unit: None, of: "events that became part of a profile" },
@@ -51,6 +51,9 @@ pub const METRICS: [Metric; 13] = [
     Metric { name: "failed", unit: None, of: "records that came back to their queue or died" },
     Metric { name: "resent", unit: None, of: "outboxes that the sweep carried out" },
     Metric { name: "unsent", unit: None, of: "outboxes that the sweep could not carry out" },
+    Metric { name: "sent", unit: None, of: "letters and texts that a provider accepted" },
+    Metric { name: "unknown", unit: None, of: "letters and texts of which nobody knows whether one did" },
+    Metric { name: "waiting", unit: None, of: "letters and texts that the gate or the pace put off" },
 ];
 
 /// A metric by its fixed name.

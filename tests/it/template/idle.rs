@@ -74,25 +74,23 @@ fn what_is_added_by_default_is_on_the_bill() {
     assert!(with("          Type: SQS\n", "          Type: Other\n") < before - 0.2, "a queue's pollers");
 }
 
-/// `tributary cost` counts what this parameter names.
+/// `tributary cost` counts what these parameters name: one of every stack, and
+/// one of messaging.
 #[test]
 fn what_is_charged_is_named_to_the_program() {
     let template = Template::load();
-    let text = sub(template.resource("ResourcesParameter").property("Value")).expect("a !Sub");
-    let named: Value = serde_json::from_str(text).expect("JSON");
-    let charged = &named["charged"];
-    let functions = template.functions().into_iter().map(|function| {
-        let started_by = match (function.events("SQS").len(), function.events("ScheduleV2").len()) {
-            (0, 0) => "http",
-            (_, 0) => "queue",
-            _ => "schedule",
-        };
-        let name = format!("${{{}}}", function.id);
-        let said =
-            json!({ "name": name, "memory_mb": function.number("MemorySize"), "started_by": started_by });
-        (function.bin().to_owned(), said)
-    });
-    assert_eq!(charged["functions"], Value::Object(functions.collect::<Map<_, _>>()));
+    let named = |id: &str| -> Value {
+        let text = sub(template.resource(id).property("Value")).expect("a !Sub");
+        assert!(text.len() < 2_048, "a parameter holds 4 KB, with names longer than these");
+        serde_json::from_str(text).expect("JSON")
+    };
+    let (always, messaging) = (named("ResourcesParameter"), named("MessagingResourcesParameter"));
+    let charged = &always["charged"];
+    for (said, is_made) in [(&charged["functions"], true), (&messaging["functions"], false)] {
+        let functions =
+            template.functions().into_iter().filter(|function| template.is_made(*function) == is_made);
+        assert_eq!(*said, Value::Object(functions.map(charged_for).collect::<Map<_, _>>()));
+    }
     let stages = charged["tables"].as_object().expect("stages").values();
     let mut tables: Vec<&str> = stages
         .flat_map(|tables| tables.as_object().expect("tables").values())
@@ -102,12 +100,27 @@ fn what_is_charged_is_named_to_the_program() {
     let mut made: Vec<String> = template.tables().iter().map(|table| format!("${{{}}}", table.id)).collect();
     made.sort_unstable();
     assert_eq!(tables, made);
-    let alarms = template.of_type("AWS::CloudWatch::Alarm").into_iter();
-    assert_eq!(charged["alarm_metrics"], alarms.map(|alarm| metrics(alarm).len()).sum::<usize>());
+    for (said, is_made) in [(&charged["alarm_metrics"], true), (&messaging["alarm_metrics"], false)] {
+        let alarms = template.of_type("AWS::CloudWatch::Alarm").into_iter();
+        let alarms = alarms.filter(|alarm| template.is_made(*alarm) == is_made);
+        assert_eq!(*said, alarms.map(|alarm| metrics(alarm).len()).sum::<usize>());
+    }
+    let text = always.to_string();
     for parameter in ["Architecture", "FrontDoor", "Dashboard"] {
         assert!(text.contains(&format!("\"${{{parameter}}}\"")), "{parameter}");
     }
-    assert!(text.len() < 2_048, "a parameter holds 4 KB, with names longer than these");
+}
+
+/// What the program is told of a function.
+fn charged_for(function: Resource<'_>) -> (String, Value) {
+    let started_by = match (function.events("SQS").len(), function.events("ScheduleV2").len()) {
+        (0, 0) => "http",
+        (_, 0) => "queue",
+        _ => "schedule",
+    };
+    let name = format!("${{{}}}", function.id);
+    let said = json!({ "name": name, "memory_mb": function.number("MemorySize"), "started_by": started_by });
+    (function.bin().to_owned(), said)
 }
 
 fn idle(template: &Template) -> Vec<Line> {
@@ -115,7 +128,8 @@ fn idle(template: &Template) -> Vec<Line> {
     let million = |count: f64, price: f64| count / 1e6 * price;
     let mut lines = Vec::new();
     let mut add = |what: String, dollars: f64| lines.push(Line { what, dollars });
-    for (_, queue, _) in template.mappings() {
+    for (_, queue, _) in template.mappings().into_iter().filter(|(function, ..)| template.is_made(*function))
+    {
         let polls = POLLERS * MONTH_S / POLL_S;
         let is_fifo = *template.resource(&queue).property("FifoQueue") == true;
         add(
@@ -126,7 +140,7 @@ fn idle(template: &Template) -> Vec<Line> {
             ),
         );
     }
-    for function in template.functions() {
+    for function in template.functions().into_iter().filter(|function| template.is_made(*function)) {
         for event in function.events("ScheduleV2") {
             let runs = MONTH_S / period_s(event["ScheduleExpression"].as_str().unwrap_or_default());
             let gb_seconds =

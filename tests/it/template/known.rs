@@ -39,7 +39,8 @@ fn a_misspelt_property_is_noticed_at_any_level() {
 
 /// Every name that stands where it means nothing.
 fn unknown(template: &Template) -> Vec<String> {
-    const RESOURCE: [&str; 5] = ["Type", "Condition", "DeletionPolicy", "UpdateReplacePolicy", "Properties"];
+    const RESOURCE: [&str; 6] =
+        ["Type", "Condition", "DependsOn", "DeletionPolicy", "UpdateReplacePolicy", "Properties"];
     const PARAMETER: [&str; 8] = [
         "Type",
         "Default",

@@ -108,9 +108,13 @@ impl Template {
 
     fn holds(&self, condition: &Value) -> bool {
         let Value::Tagged(tagged) = condition else { panic!("{condition:?} is no condition") };
+        if let ("!Condition", Some(name)) = (tagged.tag.to_string().as_str(), tagged.value.as_str()) {
+            return self.holds(&self.root["Conditions"][name]);
+        }
         let parts = list(&tagged.value);
         match (tagged.tag.to_string().as_str(), parts.as_slice()) {
             ("!Not", [one]) => !self.holds(one),
+            ("!And", all) => all.iter().all(|one| self.holds(one)),
             ("!Equals", [one, other]) => self.by_default(one) == self.by_default(other),
             (tag, _) => panic!("say here what {tag} means"),
         }

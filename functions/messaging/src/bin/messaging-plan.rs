@@ -7,7 +7,7 @@ use messaging::plan::Planner;
 use messaging::settings;
 use messaging::texts::Allowance;
 use runtime::definitions::Cached;
-use runtime::{SystemClock, metrics, telemetry};
+use runtime::{SystemClock, telemetry};
 use serde::de::IgnoredAny;
 use ses::SesAccount;
 use sqs::SqsQueue;
@@ -38,7 +38,7 @@ async fn main() -> Result<(), Error> {
         let (open, handed, failed) = (planned.open, planned.handed, planned.failed);
         // A line a minute of nothing would cost as much as all the looking.
         if handed > 0 || failed > 0 {
-            tracing::info!(name: metrics::EVENT, open, handed, failed, "Handed out {handed} people");
+            tracing::info!(open, handed, failed, "Handed out {handed} people");
         }
         Ok::<_, Error>(())
     });
