@@ -304,9 +304,11 @@ impl State {
             ) if tag == other_tag && quote == other_quote => {
                 Ok(State::Value { tag, quote, kind: kind.joined(other)? })
             }
-            (State::Comment { .. }, State::Comment { .. }) => Ok(State::Comment { tail: String::new() }),
-            (State::Raw { name, .. }, State::Raw { name: other, .. }) if name == other => {
-                Ok(State::Raw { name, tail: String::new() })
+            // What was read of a comment's end is the same only if it is nothing.
+            (State::Comment { tail: a }, State::Comment { tail: b })
+                if !begins_end(&a) && !begins_end(&b) =>
+            {
+                Ok(State::Comment { tail: String::new() })
             }
             (a, b) => match (a.between_attributes(), b.between_attributes()) {
                 (Some(name), Some(other)) if name == other => {
@@ -352,6 +354,11 @@ fn in_comment(mut tail: String, char: char) -> State {
     }
     let from = tail.char_indices().rev().nth(3).map_or(0, |(at, _)| at);
     State::Comment { tail: tail.split_off(from) }
+}
+
+/// Whether a comment's last letters may belong to what ends it.
+fn begins_end(tail: &str) -> bool {
+    tail.ends_with(['-', '!']) || tail.starts_with(CONDITIONAL) || CONDITIONAL.starts_with(tail)
 }
 
 fn in_raw(name: String, mut tail: String, char: char) -> State {

@@ -1,8 +1,14 @@
 //! Which language a person is written to in.
 
+/// RFC 5646 asks programs to take tags of 35 letters; no longer one is in use.
+const LENGTH_MAX: usize = 35;
+
 /// The tag of `known` that fits best: `uk-UA`, then `uk`; `None` if there is neither.
 pub(crate) fn best<'k>(wanted: &str, known: &(impl Iterator<Item = &'k str> + Clone)) -> Option<&'k str> {
     let mut wanted = wanted.trim();
+    if wanted.len() > LENGTH_MAX {
+        return None;
+    }
     loop {
         let same = |known: &&str| normalized(known) == normalized(wanted);
         if let Some(found) = known.clone().find(same) {
@@ -18,7 +24,6 @@ fn normalized(tag: &str) -> String {
 
 /// Whether a tag is written as BCP 47 has it, as far as that concerns us.
 pub(crate) fn is_tag(tag: &str) -> bool {
-    const LENGTH_MAX: usize = 35;
     let mut parts = tag.split('-');
     let first = parts.next().unwrap_or_default();
     let word =

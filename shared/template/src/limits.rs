@@ -48,8 +48,8 @@ pub const VALUE_MAX: usize = 64 * 1024;
 /// The most rounds of all loops of one rendering together.
 pub const ITERATIONS_MAX: usize = 10_000;
 
-/// The most bytes that one rendering may touch: what it looks up, makes and writes, some
-/// hundredths of a second in all. It bounds time and memory together.
+/// The most bytes that one rendering may touch: what it looks up, makes and writes. It bounds time
+/// and memory together; the worst templates that were found take a tenth of a second.
 pub const WORK_MAX: usize = 32 * 1024 * 1024;
 
 /// What a step costs in bytes of [`WORK_MAX`], however little it handles.

@@ -1,13 +1,12 @@
 //! Filters of lists.
 
-use std::cmp::Ordering;
-
 use liquid_core::model::{ScalarCow, try_find};
 use liquid_core::{Value, ValueCow, ValueView};
+use rust_decimal::Decimal;
 
 use super::{Call, Known, known, room};
 use crate::meter::Refusal;
-use crate::value::{self, compare, is_truthy, same};
+use crate::value::{self, is_truthy, same};
 
 const PLAIN: [usize; 2] = [0, 0];
 const NO_ARGUMENTS: &str = "write no arguments after it";
@@ -78,34 +77,32 @@ fn field(item: &Value, name: &str) -> Value {
     if item.is_object() { try_find(item, &path).map_or(Value::Nil, ValueCow::into_owned) } else { Value::Nil }
 }
 
-fn sorted(call: &Call<'_>, order: fn(&Value, &Value) -> Ordering) -> Result<Value, Refusal> {
+/// What an item is sorted by, read once: numbers, then texts, then the rest.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Number(Decimal),
+    Text(String),
+    Other,
+}
+
+fn sorted(call: &Call<'_>, key: fn(&Value) -> Key) -> Result<Value, Refusal> {
     let name = call.word(0)?;
-    let mut keyed: Vec<(Value, Value)> =
-        call.items()?.into_iter().map(|item| (field(&item, &name), item)).collect();
-    keyed.sort_by(|(a, _), (b, _)| order(a, b));
+    let mut keyed: Vec<(Key, Value)> =
+        call.items()?.into_iter().map(|item| (key(&field(&item, &name)), item)).collect();
+    keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
     Ok(Value::Array(keyed.into_iter().map(|(_, item)| item).collect()))
 }
 
-/// Numbers, then texts, then the rest: a total order, whatever the list mixes.
-fn in_order(a: &Value, b: &Value) -> Ordering {
-    rank(a).cmp(&rank(b)).then_with(|| match (value::number(a), value::number(b)) {
-        (Some(a), Some(b)) => a.cmp(&b),
-        _ => compare(a, b).unwrap_or(Ordering::Equal),
-    })
-}
-
-fn in_natural_order(a: &Value, b: &Value) -> Ordering {
-    let lower = |value: &Value| value::text(value).unwrap_or_default().to_lowercase();
-    lower(a).cmp(&lower(b))
-}
-
-fn rank(value: &Value) -> u8 {
-    match (value::number(value), value.is_scalar()) {
-        (Some(_), _) => 0,
-        (None, true) if value.type_name() == "boolean" => 2,
-        (None, true) => 1,
-        (None, false) => 3,
+fn in_order(value: &Value) -> Key {
+    match (value::number(value), value.as_scalar()) {
+        (Some(number), _) => Key::Number(number),
+        (None, Some(scalar)) => Key::Text(scalar.into_cow_str().into_owned()),
+        (None, None) => Key::Other,
     }
+}
+
+fn in_natural_order(value: &Value) -> Key {
+    value.as_scalar().map_or(Key::Other, |scalar| Key::Text(scalar.into_cow_str().to_lowercase()))
 }
 
 fn map(call: &Call<'_>) -> Result<Value, Refusal> {

@@ -139,6 +139,12 @@ fn branches_and_loops_end_where_they_begin() {
     unsaved("{% for i in (1..2) %}<a title=\"{% endfor %}", "begins and ends in different places");
     unsaved("{% for i in (1..2) %}<a title=\"{% break %}\">{% endfor %}", "`break` within");
     unsaved("{% case message.x %}{% when 1 %}<a {% endcase %}", "begins and ends in different places");
+    unsaved(
+        "<!-- {% if message.x %}-{% endif %}-><a href=\"{{ message.x }}\">",
+        "begins and ends in different places",
+    );
+    unsaved("<script>{% if message.x %}</scr{% endif %}", "begins and ends in different places");
+    check("<!-- {% if message.x %}a{% endif %} -->", "x", "<!-- a -->");
     unsaved("<scrip{% if message.x %} a{% endif %}t>", "begins and ends in different places");
     unsaved("<a {% if message.x %}href{% endif %} =\"x\">", "begins and ends in different places");
     check(

@@ -156,9 +156,10 @@ proptest! {
         let attributes: Vec<String> = attributes.iter().map(|(name, value)| format!(" {name}=\"{value}\"")).collect();
         let (attributes, mut inner) = (attributes.concat(), String::new());
         for part in parts.iter().rev() {
-            inner = match part.starts_with("mj-") || *part == "p" {
-                true => format!("<{part}{attributes}>{inner}</{part}>"),
-                false => format!("{part}{inner}"),
+            inner = if part.starts_with("mj-") || *part == "p" {
+                format!("<{part}{attributes}>{inner}</{part}>")
+            } else {
+                format!("{part}{inner}")
             };
         }
         let source = format!("<mjml><mj-body>{inner}</mj-body></mjml>");
