@@ -24,6 +24,8 @@ pub enum Kind {
 #[serde(deny_unknown_fields)]
 pub struct Draft {
     pub kind: Kind,
+    /// What people can leave; what somebody asked for is about none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub topic: String,
     pub default_language: String,
     /// The words, by language: `en`, `uk`, `pt-BR`.
