@@ -3,3 +3,4 @@
 mod world;
 mod wire;
 mod first;
+mod crash;
