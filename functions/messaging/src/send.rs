@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use domain::messaging::Channel;
 use domain::messaging::gate::Why;
-use domain::messaging::parcel::{Parcel, Recipient};
+use domain::messaging::parcel::{PEOPLE_MAX, Parcel, Recipient};
 use domain::messaging::run::{self, Outcome, Page, Row, Status};
 use domain::segment::compiled::Compiled;
 use domain::segment::stored::SegmentId;
@@ -17,14 +17,15 @@ use ports::{Clock, Definitions, Entropy, People, Timer, Unavailable};
 use runtime::failure::Failure;
 
 use crate::Stage;
-use crate::call::{Called, paced};
+use crate::call::{CLAIMED_BEFORE, Called, paced};
 use crate::store;
 use crate::weigh::{Errand, Ready, Weighed};
 
 /// People who are looked at side by side.
 const LOOKED_AT_ONCE: usize = 16;
-/// Letters that are under way side by side: at 500 a second a call may take a tenth of one.
-const CALLED_AT_ONCE: usize = 64;
+/// Letters that are under way side by side: all of a parcel, for each begins to
+/// be claimed a while before its slot, and those of 500 a second come at once.
+const CALLED_AT_ONCE: usize = PEOPLE_MAX;
 /// Slots are taken no further ahead: who waits longer gives way to others.
 const AHEAD: i64 = 20 * Timestamp::SECOND;
 /// Who found no slot is handed out again then.
@@ -167,9 +168,11 @@ where
     ) -> Result<(), Failure> {
         while !left.is_empty() {
             let now = self.clock.now();
-            let last = until.min(now.plus(AHEAD));
-            let taken =
-                store::change_pace(&self.people, &self.key, channel, |pace| pace.take(left.len(), now, last));
+            // A slot that begins at once would be over before anything is claimed.
+            let (first, last) = (now.plus(CLAIMED_BEFORE), until.min(now.plus(AHEAD)));
+            let taken = store::change_pace(&self.people, &self.key, channel, |pace| {
+                pace.take(left.len(), first, last)
+            });
             let slots = taken.await.map_err(Failure::retry)?;
             if slots.is_empty() {
                 let waits = Outcome::Waits { until: now.plus(NO_SLOT), why: Why::Pace };

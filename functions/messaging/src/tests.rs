@@ -4,3 +4,4 @@ mod world;
 mod wire;
 mod first;
 mod crash;
+mod race;
