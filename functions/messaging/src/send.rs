@@ -26,9 +26,12 @@ const LOOKED_AT_ONCE: usize = 16;
 /// Letters that are under way side by side: all of a parcel, for each begins to
 /// be claimed a while before its slot, and those of 500 a second come at once.
 const CALLED_AT_ONCE: usize = PEOPLE_MAX;
-/// Slots are taken no further ahead: who waits longer gives way to others.
+/// Slots are taken no further ahead: a quota that is lowered holds from there on.
 const AHEAD: i64 = 20 * Timestamp::SECOND;
-/// Who found no slot is handed out again then.
+/// Whoever finds those taken by others looks again when so much of them is left:
+/// before the last is over, so that no slot is left out.
+const LOOKED_AGAIN: i64 = 10 * Timestamp::SECOND;
+/// Who found no slot in a sender's time is handed out again then.
 const NO_SLOT: i64 = Timestamp::MINUTE;
 
 /// What a parcel came to.
@@ -171,10 +174,15 @@ where
             // A slot that begins at once would be over before anything is claimed.
             let (first, last) = (now.plus(CLAIMED_BEFORE), until.min(now.plus(AHEAD)));
             let taken = store::change_pace(&self.people, &self.key, channel, |pace| {
-                pace.take(left.len(), first, last)
+                (pace.take(left.len(), first, last), pace.next(first))
             });
-            let slots = taken.await.map_err(Failure::retry)?;
+            let (slots, next) = taken.await.map_err(Failure::retry)?;
             if slots.is_empty() {
+                // To hand all of them back would cost more than to wait, which others do not hear of.
+                if let Some(next) = next.filter(|next| *next < until) {
+                    self.timer.until(next.plus(-LOOKED_AGAIN).max(first)).await;
+                    continue;
+                }
                 let waits = Outcome::Waits { until: now.plus(NO_SLOT), why: Why::Pace };
                 outcomes.extend(left.into_iter().map(|ready| (ready.to, (ready.variant, waits))));
                 return Ok(());

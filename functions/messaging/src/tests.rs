@@ -5,3 +5,6 @@ mod wire;
 mod first;
 mod crash;
 mod race;
+mod fleet;
+mod pace;
+mod storm;
