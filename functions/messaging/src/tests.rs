@@ -2,6 +2,7 @@
 
 mod world;
 mod wire;
+mod careless;
 mod first;
 mod crash;
 mod race;
