@@ -9,3 +9,6 @@ mod race;
 mod fleet;
 mod pace;
 mod storm;
+mod waiting;
+mod cost;
+mod plan;
