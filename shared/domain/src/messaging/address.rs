@@ -5,7 +5,7 @@
 //! delivery is claimed under the very consent that the gate saw, and a
 //! withdrawal sees every delivery that is under way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -157,13 +157,11 @@ impl Address {
         self.paged.is_some_and(|paged| asked <= paged)
     }
 
-    /// Adds what pages hold, for questions that reach so far back.
+    /// Adds what pages hold, for questions that reach so far back. A page whose
+    /// address was not written after it holds what stands here, too.
     pub fn recall(&mut self, paged: Vec<Delivery>) {
-        self.recalled = paged;
-    }
-
-    pub fn recalled(&self) -> &[Delivery] {
-        &self.recalled
+        let mut known: BTreeSet<DeliveryId> = self.deliveries.iter().map(|known| known.id).collect();
+        self.recalled = paged.into_iter().filter(|delivery| known.insert(delivery.id)).collect();
     }
 
     /// What is known of a delivery.

@@ -109,6 +109,14 @@ fn the_oldest_that_are_settled_go_to_pages_and_are_known_to_be_there() {
 }
 
 #[test]
+fn what_stands_on_a_page_and_with_the_address_counts_once() {
+    let mut address = Address::default();
+    address.claim(delivery(1, 0, 7), at(0));
+    address.recall(vec![delivery(1, 0, 7), delivery(2, 1, 7), delivery(2, 1, 7)]);
+    assert_eq!(address.sent(None, None, at(-1)).len(), 2);
+}
+
+#[test]
 fn an_address_is_read_as_it_was_written_and_is_small() {
     let mut address = Address::default();
     address.name(&Identifier::parse("email", "ann.somebody@example.com", None).unwrap());
