@@ -65,6 +65,29 @@ async fn a_message_that_cannot_be_read_harms_only_itself() {
     assert_eq!((planned.open, planned.handed, planned.failed), (1, 5, 1));
 }
 
+/// The item of an address holds the newest letters alone: of older ones its pages tell.
+#[tokio::test(start_paused = true)]
+async fn rule_5_a_parcel_that_comes_again_after_many_others_writes_to_nobody_twice() {
+    let world = World::new();
+    world.reader(0).await;
+    world.start("sale").await;
+    world.planner().plan().await.unwrap();
+    let parcels = world.queue.take();
+    for nth in 0..45 {
+        for parcel in parcels.iter().filter(|_| nth % 15 == 0) {
+            let until = ports::Clock::now(&world.clock).plus(super::world::FUNCTION);
+            Box::pin(world.sender().send(&parcel.body, until)).await.unwrap();
+        }
+        let other = format!("other-{nth}");
+        world.message(&other, &json!({}));
+        world.start(&other).await;
+        world.round().await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+    assert_eq!(world.mail.sent().len(), 46);
+    assert!(matches!(world.outcomes("sale").await[&person(0)], Outcome::Sent(..)));
+}
+
 /// Parcels that are lost, or given up, take no share of the pace for ever.
 #[tokio::test(start_paused = true)]
 async fn parcels_that_never_come_back_do_not_slow_the_others() {
