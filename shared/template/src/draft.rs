@@ -24,6 +24,8 @@ pub enum Kind {
 #[serde(deny_unknown_fields)]
 pub struct Draft {
     pub kind: Kind,
+    /// What it is about, that people can take or leave; only what is promotional is.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub topic: String,
     pub default_language: String,
     /// The words, by language: `en`, `uk`, `pt-BR`.

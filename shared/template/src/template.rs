@@ -177,7 +177,7 @@ fn checked(draft: &Draft, compiler: &mut Compiler<'_>) {
     let mut tell = |part: &str, reason: String, remedy: &str| {
         compiler.mistake(Slip::new(reason, remedy).at(Spot::START, part));
     };
-    if draft.topic.trim().is_empty() {
+    if draft.kind == Kind::Promotional && draft.topic.trim().is_empty() {
         tell("topic", "the topic is empty".to_owned(), "name what people subscribe to");
     }
     for (tag, body) in &draft.languages {
