@@ -402,6 +402,8 @@ pub struct Compiled {
     /// Of `track` events that are named, by their name.
     by_name: HashMap<String, Vec<FeatureId>>,
     asking: HashMap<SegmentId, Vec<usize>>,
+    /// By place: whether a segment asks a history, or one that does.
+    recalls: Vec<bool>,
 }
 
 /// The places of segments by what they read.
@@ -457,6 +459,8 @@ impl Compiled {
             }
             self.versions.entry(segment.id.clone()).or_default().push(place);
             let inputs = &segment.ready.inputs;
+            let recalls = |id| self.by_id.get(id).and_then(|place| self.recalls.get(*place)) == Some(&true);
+            self.recalls.push(!inputs.histories.is_empty() || inputs.segments.iter().any(recalls));
             for asked in inputs.segments.iter().chain(&inputs.histories) {
                 self.asking.entry(asked.clone()).or_default().push(place);
             }
@@ -532,6 +536,12 @@ impl Compiled {
     /// The places of segments that ask another one.
     pub fn asking(&self, id: &SegmentId) -> impl Iterator<Item = usize> {
         self.asking.get(id).into_iter().flatten().copied()
+    }
+
+    /// Whether the segment in a place asks a history, or one that does: what
+    /// others answer just now may change its answer.
+    pub fn recalls(&self, place: usize) -> bool {
+        self.recalls.get(place) == Some(&true)
     }
 
     /// Whether a segment stands.

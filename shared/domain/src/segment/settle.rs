@@ -164,7 +164,7 @@ impl Profile {
         }
         let mut verdicts: Vec<(usize, Verdict, Cause)> = Vec::new();
         // Histories are the one input that an answer here can change: who asks
-        // one is answered after whom they ask.
+        // one, or somebody who does, is answered after whom they ask.
         let mut later: Vec<(usize, Cause)> = Vec::new();
         let person = Person::new(compiled, self, &self.segments.memberships, now);
         for (place, segment) in compiled.segments.iter().enumerate() {
@@ -173,12 +173,12 @@ impl Profile {
                 Some(Ask::New) => Cause::Definition,
                 Some(Ask::Whole | Ask::Concerned) => cause,
             };
-            if !segment.ready.inputs.histories.is_empty() {
-                later.push((place, cause));
-                continue;
-            }
             for asking in compiled.asking(&segment.id) {
                 set(&mut asks, asking, Ask::Concerned);
+            }
+            if compiled.recalls(place) {
+                later.push((place, cause));
+                continue;
             }
             let verdict = person.verdict(&segment.ready.rule);
             until = earliest(until, verdict.until);
@@ -351,3 +351,6 @@ fn set<T>(all: &mut [T], place: usize, to: T) {
         *one = to;
     }
 }
+
+#[cfg(test)]
+mod tests;
