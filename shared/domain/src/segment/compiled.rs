@@ -150,7 +150,9 @@ impl Compiler {
                 Node::Regular { points, at_least: *at_least, of_last: *of_last, unit: *unit }
             }
             Is::Returned(Returned { select, gap, within }) => {
-                let points = self.points(select, None, Some(horizon(*within)), POINTS_MAX, 1, None);
+                // The one before may lie far back, behind others that do not count.
+                let longest = is_plain(select).then(|| horizon(*within));
+                let points = self.points(select, None, longest, POINTS_MAX, 1, None);
                 Node::Returned { points, gap: *gap, within: *within }
             }
             Is::Segment { id, reading } => {
@@ -232,7 +234,7 @@ impl Compiler {
 
     fn events(&mut self, Events { select, window, measure, test }: &Events) -> Node {
         self.tested(test);
-        let is_plain = select.hours.is_none() && !select.filter.as_ref().is_some_and(filter_has_reference);
+        let is_plain = is_plain(select);
         let period = if let Window::Between(from, to) = window { Some((*from, *to)) } else { None };
         if is_plain && matches!(window, Window::Lifetime | Window::Between(..)) {
             let totalled = match measure {
@@ -322,6 +324,11 @@ fn selected(
         text = format!("{text} from {} to {}", from.millis(), to.millis());
     }
     Query::new(Of::Events { what: select.what.clone(), filter, period }, &text, keep, retain)
+}
+
+/// Whether an event is selected for good: no trait of the person changes it.
+fn is_plain(select: &Select) -> bool {
+    select.hours.is_none() && !select.filter.as_ref().is_some_and(filter_has_reference)
 }
 
 /// The properties that a filter reads.
