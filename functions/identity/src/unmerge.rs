@@ -460,7 +460,7 @@ where
             Side::Leaves => {
                 // In no list since it was taken in; what it knew then counts on.
                 let left = before.left.as_ref().map(|(_, left)| left.segments.anew(Cause::Split, now));
-                let segments = left.filter(|left| !left.is_empty()).unwrap_or_else(|| {
+                let segments = left.unwrap_or_else(|| {
                     let memberships = domain::segment::Memberships::new();
                     Segments { memberships, ..root.segments.anew(Cause::Split, now) }
                 });

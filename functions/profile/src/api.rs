@@ -238,10 +238,11 @@ where
         let workspace = &ask.caller.workspace;
         let (id, now) = (find::id(id)?, self.clock.now());
         ask.audit("allowed", &id.to_string());
-        ask::parameters(ask.request, &[])?;
+        let parameters = ask::parameters(ask.request, &["cursor"])?;
+        let behind = cursor(&parameters).map(segments::behind).transpose()?;
         let found = find::by_id(&self.people, workspace, id).await?;
         let compiled = self.compiled(workspace, &found).await?;
-        segments::of_person(&self.people, workspace, &found, &compiled, now).await.map(Answer::json)
+        segments::of_person(&self.people, workspace, &found, &compiled, behind, now).await.map(Answer::json)
     }
 
     async fn explain(&self, ask: &Ask<'_>, segment: &str) -> Result<Answer, Problem> {

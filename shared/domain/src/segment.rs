@@ -129,14 +129,18 @@ impl Change {
 
 impl Segments {
     /// What stays of them if the person is another one from now on: what lists
-    /// know, and that all has to be asked anew.
+    /// know, and that all has to be asked anew, of whoever was never written under
+    /// the definitions, too: no answer of theirs was one worth keeping.
     #[must_use]
     pub fn anew(&self, cause: Cause, now: Timestamp) -> Self {
-        if self.is_empty() {
-            return Self::default();
-        }
-        let (stale, until) = (Some(cause), Some(now));
-        Self { stale, until, features: BTreeMap::new(), ..self.clone() }
+        let mut anew = Self { features: BTreeMap::new(), ..self.clone() };
+        anew.ask_anew(cause, now);
+        anew
+    }
+
+    /// Makes all answers due.
+    pub fn ask_anew(&mut self, cause: Cause, now: Timestamp) {
+        (self.stale, self.until) = (Some(cause), Some(now));
     }
 
     pub fn is_empty(&self) -> bool {

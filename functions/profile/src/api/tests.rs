@@ -7,6 +7,7 @@ mod lineages;
 mod logs;
 mod look_ups;
 mod refusals;
+mod segments;
 mod timelines;
 
 use std::borrow::Cow;

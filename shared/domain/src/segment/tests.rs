@@ -200,3 +200,9 @@ fn what_is_a_segment_does_not_become_a_computed_trait() {
     let asks = published(&computed, "z", &json!({"segment": "y"})).unwrap_err();
     assert!(asks[0].contains("asks the segment `y`, which does not exist"), "{asks:?}");
 }
+
+#[test]
+fn whoever_is_another_person_from_now_on_is_due_even_if_no_segment_concerned_them() {
+    let anew = super::Segments::default().anew(super::Cause::Split, NOW);
+    assert_eq!((anew.until, anew.stale), (Some(NOW), Some(super::Cause::Split)));
+}
