@@ -68,7 +68,7 @@ impl<P: People, Q: Queue, C: Clock, E: Entropy> Writer<P, Q, C, E> {
             Err(SaveError::Unavailable(cause)) => return Err(Failure::retry(cause)),
         }
         if !next.outbox.is_empty() {
-            self.flush(workspace, id, &next_stored, &next).await.map_err(Failure::retry)?;
+            self.flush(definitions, workspace, id, &next_stored, &next).await.map_err(Failure::retry)?;
         }
         Ok(Refreshed::Written)
     }

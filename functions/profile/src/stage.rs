@@ -20,6 +20,8 @@ pub struct Writer<P, Q, C, E> {
     pub people: P,
     /// The identity stage's queue.
     pub merges: Q,
+    /// The messaging stage's; a deployment that writes to nobody has none.
+    pub messages: Option<Q>,
     pub clock: C,
     pub entropy: E,
     pub key: IdKey,

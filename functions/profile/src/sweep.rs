@@ -80,7 +80,9 @@ impl<P: People, Q: Queue, C: Clock, E: Entropy> Writer<P, Q, C, E> {
             Ok(profile) if profile.outbox.is_empty() => {
                 self.refresh(definitions, workspace, id, (&stored, &profile), 0).await.map(drop)
             }
-            Ok(profile) => self.flush(workspace, id, &stored, &profile).await.map_err(Failure::retry),
+            Ok(profile) => {
+                self.flush(definitions, workspace, id, &stored, &profile).await.map_err(Failure::retry)
+            }
             Err(unreadable) => Err(unreadable),
         };
         let Err(cause) = flushed else { return Ok(true) };

@@ -259,6 +259,7 @@ impl Parts {
         Ok(Writer {
             people: self.people(function)?,
             merges: self.queue(function, "IDENTITY_QUEUE_URL")?,
+            messages: Some(self.queue(function, "MESSAGING_QUEUE_URL")?),
             clock: self.clock.clone(),
             entropy: SystemEntropy,
             key: self.id_key()?,

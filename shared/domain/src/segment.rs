@@ -119,6 +119,16 @@ impl Cause {
 }
 
 impl Change {
+    /// Whether the person came in by what they did, by time or by hand: not
+    /// because a definition is new or people became others.
+    pub const fn has_entered(&self) -> bool {
+        let by_itself = match self.cause {
+            Cause::Event | Cause::Time | Cause::List => true,
+            Cause::Definition | Cause::Merge | Cause::Split => false,
+        };
+        self.holds && !self.silent && self.of.is_none() && by_itself
+    }
+
     /// Its name in the outbox: equal for a copy of it.
     pub fn id(&self) -> u64 {
         let of = self.of.map(|of| of.to_string()).unwrap_or_default();

@@ -184,6 +184,7 @@ fn writer<P: Clone>(people: &P, clock: &TestClock) -> Writer<P, MemoryQueue, Tes
     Writer {
         people: people.clone(),
         merges: MemoryQueue::default(),
+        messages: None,
         clock: clock.clone(),
         entropy: SeededEntropy::seeded(1),
         key: key(),

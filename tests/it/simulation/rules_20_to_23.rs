@@ -80,6 +80,7 @@ fn sweep(store: &Store, choose: impl FnMut(&'static str) -> Fault + Send + 'stat
     let rejections = people.sharing(store.rejections.clone());
     let writer = Writer {
         merges: people.sharing(store.merges.clone()),
+        messages: None,
         people,
         clock: store.clock.clone(),
         entropy: SeededEntropy::seeded(2),

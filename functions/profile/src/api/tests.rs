@@ -96,6 +96,7 @@ impl World {
         let writer = Writer {
             people: people.clone(),
             merges: merges.clone(),
+            messages: None,
             clock: clock.clone(),
             entropy: chance.clone(),
             key: id_key(),
