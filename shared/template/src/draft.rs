@@ -19,7 +19,7 @@ pub enum Kind {
     Promotional,
 }
 
-/// The source of a template. It is stored as it is; what is compiled is kept beside it by nobody.
+/// The source of a template. It is all that is stored: it is compiled whenever it is loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Draft {
