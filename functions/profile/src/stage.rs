@@ -66,8 +66,8 @@ where
         Self { writer, definitions: Cached::new(definitions), rejections, conduct: PhantomData }
     }
 
-    /// Looks at whoever is due, as [`Writer::sweep`] does.
+    /// Looks at whoever is due, as [`Writer::sweep`] does, with all the time there is.
     pub async fn sweep(&self) -> Result<Swept, Failure> {
-        self.writer.sweep_of(X::SWEPT, &self.definitions).await
+        self.writer.sweep_of(X::SWEPT, &self.definitions, Timestamp::from_millis(i64::MAX)).await
     }
 }

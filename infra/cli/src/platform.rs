@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::time::Timestamp;
 use local::consumer::Consumer;
 use local::http::Server;
 use local::store::{DataFolder, Store};
@@ -81,7 +82,9 @@ fn timers(parts: &Parts, clock: &LocalClock) -> Result<Vec<Timer>, Failed> {
             let sweep = Arc::clone(&sweep);
             async move {
                 let swept = async {
-                    sweep.writer.sweep(&sweep.definitions).await?;
+                    // As long as the function may run.
+                    let until = sweep.writer.clock.now().plus(Timestamp::MINUTE);
+                    sweep.writer.sweep(&sweep.definitions, until).await?;
                     profile::fill::send(&sweep.definitions, &sweep.parts, &sweep.writer.clock).await
                 };
                 if let Err(failure) = swept.await {

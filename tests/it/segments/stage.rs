@@ -276,6 +276,63 @@ fn whoever_is_overtaken_is_asked_again() {
     assert!(shop.is_in("ann", "buyers"));
 }
 
+/// Somebody who is due, at this very moment, to no effect.
+fn due(shop: &mut Shop, user: &str, at: Timestamp) -> ProfileId {
+    shop.event(user, "Viewed");
+    let (id, _) = shop.profile(user);
+    shop.people.alter(|tables| tables.profiles.get_mut(&(workspace(), id)).unwrap().due = Some(at));
+    id
+}
+
+/// A timeline that takes all memory ends the whole function, and the profile stays as it was.
+#[test]
+fn who_ends_a_sweep_each_minute_does_not_keep_others_waiting() {
+    let mut shop = Shop::new();
+    let began = now(&shop.clock);
+    let mut killer = due(&mut shop, "killer", began);
+    let others: Vec<ProfileId> = (0..40).map(|n| due(&mut shop, &format!("u-{n}"), began.plus(1))).collect();
+    shop.publish("long", &json!({"event": "Viewed", "within": "1y", "sum": {"of": "total", "at_least": 1}}));
+    for other in &others {
+        // Only the killer's timeline is read.
+        shop.people.alter(|tables| {
+            let stored = tables.profiles.get_mut(&(workspace(), *other)).unwrap();
+            let mut profile = Profile::decode(&stored.body).unwrap();
+            profile.counters = Profile::default().counters;
+            stored.body = profile.encode();
+        });
+    }
+    let dies = |call: &'static str| if call == "items" { Fault::DiesBefore } else { Fault::None };
+    let writer = writer(&Faulty::new(shop.people.clone(), dies), &shop.clock);
+    let is_due = |id: &ProfileId| shop.people.tables().profiles[&(workspace(), *id)].due.is_some();
+    for _ in 0..48 {
+        let mut sweep = std::pin::pin!(writer.sweep(&shop.stage.definitions, NEVER));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!((0..2_000).all(|_| sweep.as_mut().poll(&mut context).is_pending()), "it died");
+        shop.clock.advance(Timestamp::MINUTE);
+    }
+    assert!(is_due(&killer) && others.iter().all(|other| !is_due(other)));
+    // Whoever has a sweep's time and no more is put off, and not tried first again.
+    killer = shop.profile("killer").0;
+    let slow = Faulty::new(shop.people.clone(), {
+        let clock = shop.clock.clone();
+        move |call| {
+            if call == "items" {
+                clock.advance(Timestamp::MINUTE);
+            }
+            Fault::None
+        }
+    });
+    let until = now(&shop.clock).plus(Timestamp::MINUTE / 2);
+    let swept = finish(self::writer(&slow, &shop.clock).sweep(&shop.stage.definitions, until)).unwrap();
+    assert_eq!((swept.due, swept.failed), (1, 1));
+    let put_off = shop.people.tables().profiles[&(workspace(), killer)].due;
+    assert!(put_off.is_some_and(|due| due > until), "{put_off:?}");
+    assert!(finish(shop.stage.writer.sweep(&shop.stage.definitions, now(&shop.clock))).unwrap().due == 0);
+    shop.clock.advance(Timestamp::HOUR);
+    shop.sweep();
+    assert!(!is_due(&killer));
+}
+
 /// One item that no build can read is not to keep the segments of all from
 /// coming into force.
 #[test]
