@@ -6,6 +6,7 @@
 
 pub mod template;
 pub mod http;
+pub mod file;
 pub mod queue;
 pub mod consumer;
 pub mod schedule;
