@@ -8,7 +8,7 @@ use local::consumer::Consumer;
 use local::http::Server;
 use local::store::{DataFolder, Store};
 use local::template::Wiring;
-use local::{Journal, Queues, Timer};
+use local::{Journal, Mailbox, Queues, Timer};
 use ports::Clock as _;
 use runtime::{SystemEntropy, telemetry};
 use serde_json::json;
@@ -37,7 +37,7 @@ pub(crate) async fn run(options: Local) -> Result<(), Failed> {
     telemetry::init_program_with(journal.layer(clock.clone()));
     let store = Store::start(&folder.store_file(), clock.clone()).await?;
     let client = stack::client(&store.url());
-    let wiring = Wiring::parse(TEMPLATE)?;
+    let wiring = Wiring::parse_with(TEMPLATE, &stack::messaging::GIVEN)?;
     tables::create(&client, &wiring.tables).await?;
     let queues = Queues::open(&folder.queues_file(), wiring.queues.clone(), &SystemEntropy)?;
     let definitions = Definitions::new(client.clone(), DEFINITIONS, clock.clone());
@@ -51,6 +51,7 @@ pub(crate) async fn run(options: Local) -> Result<(), Failed> {
         keys: keys.clone(),
         journal: journal.clone(),
         folder: Folder(folder.path().to_owned()),
+        mailbox: Mailbox::open(&folder.mailbox_file(), clock.clone())?,
     };
     parts.check()?;
     let doors = Arc::new(parts.doors()?);
@@ -60,8 +61,9 @@ pub(crate) async fn run(options: Local) -> Result<(), Failed> {
         async move { doors.answer(request).await }
     });
     let server = server.await?;
-    let consumers = parts.consumers()?;
-    let timers = timers(&parts, &clock)?;
+    let consumers = parts.consumers(&server.url())?;
+    let mut timers = timers(&parts, &clock)?;
+    timers.extend(parts.planner()?);
     let stop = Stop::listen()?;
     data::write_url(folder.path(), &server.url())?;
     greet(&options, &server.url(), &keys);

@@ -1,5 +1,7 @@
 //! The deployed functions, run in this process as `template.yaml` wires them.
 
+pub(crate) mod messaging;
+
 use std::sync::Arc;
 
 use aws_credential_types::Credentials;
@@ -12,7 +14,7 @@ use dynamodb::{Idempotency, People, Rejections};
 use ingest::Ingest;
 use local::consumer::Consumer;
 use local::template::{Function, When, Wiring};
-use local::{Journal, LocalQueue, Queues};
+use local::{Journal, LocalQueue, Mailbox, Queues};
 use ports::Clock as _;
 use profile::api::{Api, Ports};
 use profile::signing::Renewed;
@@ -62,6 +64,8 @@ pub(crate) struct Parts {
     pub(crate) keys: Keys,
     pub(crate) journal: Journal,
     pub(crate) folder: Folder,
+    /// What is sent to people stays here.
+    pub(crate) mailbox: Mailbox<LocalClock>,
 }
 
 /// The functions that answer HTTP.
@@ -84,8 +88,18 @@ enum Unwired {
 }
 
 /// The functions that this program holds; the template may name no other.
-const KNOWN: [&str; 6] =
-    ["ingest-http", "profile-upsert", "profile-api", "profile-sweep", "identity-merge", "segments-backfill"];
+const KNOWN: [&str; 10] = [
+    "ingest-http",
+    "profile-upsert",
+    "profile-api",
+    "profile-sweep",
+    "identity-merge",
+    "segments-backfill",
+    "messaging-plan",
+    "messaging-send",
+    "messaging-web",
+    "messaging-feedback",
+];
 
 /// A client of the embedded store; nobody checks its credentials.
 pub(crate) fn client(url: &str) -> Client {
@@ -172,6 +186,7 @@ impl Parts {
             journal: self.journal.clone(),
             key: self.id_key()?,
             folder: self.folder.clone(),
+            mailbox: self.mailbox.clone(),
         };
         let signing = profile::settings::signing_keys(&self.keys.signing_keys)?;
         let signing = Renewed::new(self.folder.clone(), signing, self.clock.now());
@@ -179,11 +194,12 @@ impl Parts {
         Ok(Doors { ingest, api, tools })
     }
 
-    /// Starts what queues feed.
-    pub(crate) fn consumers(&self) -> Result<Vec<Consumer>, Failed> {
+    /// Starts what queues feed; `url` is where this platform answers.
+    pub(crate) fn consumers(&self, url: &str) -> Result<Vec<Consumer>, Failed> {
         let mut consumers = self.profile_consumers()?;
         consumers.extend(self.identity_consumers()?);
         consumers.extend(self.segments_consumers()?);
+        consumers.extend(self.messaging_consumers(url)?);
         Ok(consumers)
     }
 

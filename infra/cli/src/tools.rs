@@ -7,7 +7,7 @@ use aws_lambda_events::encodings::Body;
 use aws_lambda_events::query_map::QueryMap;
 use domain::key::IdKey;
 use domain::time::Timestamp;
-use local::{Journal, Queues};
+use local::{Journal, Mailbox, Queues};
 use ports::Clock as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -37,6 +37,7 @@ pub(crate) struct Tools {
     /// By it the journal knows message ids.
     pub(crate) key: IdKey,
     pub(crate) folder: Folder,
+    pub(crate) mailbox: Mailbox<LocalClock>,
 }
 
 #[derive(Debug, thiserror::Error)]
