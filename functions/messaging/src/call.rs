@@ -84,25 +84,29 @@ where
     ) -> Result<Taken, Unavailable> {
         for _ in 0..ATTEMPTS_MAX {
             let now = self.clock.now();
-            match errand.ask(ready, now) {
-                Decision::Send => (),
-                Decision::Skip(why) | Decision::NextChannel(why) => {
-                    return Ok(Taken::Not(Outcome::Skipped(why)));
-                }
-                Decision::Defer { until, why } => return Ok(Taken::Not(Outcome::Waits { until, why })),
-            }
+            // If the answer to its write was lost, its own claim stands: that must
+            // not count against it, and is given back if the gate says no.
             let mut next = ready.seen.address.clone();
+            let is_ours = next.release(ready.id, attempt);
+            let asked = next.clone();
             next.name(&ready.address);
-            let page = next.page();
+            let page = if is_ours { None } else { next.page() };
             let claimed = next.claim(ready.delivery(errand.id, now, until, attempt), now);
             let taken = match claimed {
-                Claimed::Already => return Ok(Taken::Ours),
                 Claimed::Busy { .. } | Claimed::Settled => {
                     let known = next.delivery(ready.id).map(outcome_of);
                     return Ok(Taken::Not(known.unwrap_or(Outcome::Cancelled)));
                 }
-                Claimed::Now => Taken::Ours,
                 Claimed::Abandoned => Taken::Not(Outcome::Unknown(ready.channel, ready.id)),
+                Claimed::Now | Claimed::Already => match (closed(errand.ask(ready, &asked, now)), is_ours) {
+                    (None, true) => return Ok(Taken::Ours),
+                    (None, false) => Taken::Ours,
+                    (Some(outcome), false) => return Ok(Taken::Not(outcome)),
+                    (Some(outcome), true) => {
+                        next = asked;
+                        Taken::Not(outcome)
+                    }
+                },
             };
             if let Some(page) = page {
                 self.people.put(errand.workspace, ready.seen.collection, &[page]).await?;
@@ -210,10 +214,17 @@ where
     }
 
     async fn look_again(&self, errand: &Errand<'_>, ready: &mut Ready) -> Result<(), Unavailable> {
-        let recalled = ready.seen.address.recalled().to_vec();
-        ready.seen = store::address(&self.people, errand.workspace, ready.seen.collection).await?;
-        ready.seen.address.recall(recalled);
+        ready.seen = self.known(errand, &ready.address, ready.to.due, self.clock.now()).await?;
         Ok(())
+    }
+}
+
+/// What becomes of a letter that the gate does not let through now.
+const fn closed(decision: Decision) -> Option<Outcome> {
+    match decision {
+        Decision::Send => None,
+        Decision::Skip(why) | Decision::NextChannel(why) => Some(Outcome::Skipped(why)),
+        Decision::Defer { until, why } => Some(Outcome::Waits { until, why }),
     }
 }
 

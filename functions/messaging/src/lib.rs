@@ -33,3 +33,6 @@ pub struct Stage<P, D, M, S, C, E, T> {
     pub key: IdKey,
     pub press: Press,
 }
+
+#[cfg(test)]
+mod tests;

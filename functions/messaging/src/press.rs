@@ -100,7 +100,8 @@ impl Press {
         Self { keys, links, email_set, sms_set, ready: Mutex::default() }
     }
 
-    /// Whether a template says anything on a channel.
+    /// Whether a template says anything on a channel; one that cannot be read
+    /// says so of itself when it is printed.
     pub(crate) fn has(
         &self,
         workspace: &WorkspaceId,
@@ -108,7 +109,7 @@ impl Press {
         id: &TemplateId,
         channel: Channel,
     ) -> bool {
-        self.template(workspace, outreach, id).is_ok_and(|template| match channel {
+        self.template(workspace, outreach, id).map_or(true, |template| match channel {
             Channel::Email => template.has_email(),
             Channel::Sms => template.has_sms(),
         })

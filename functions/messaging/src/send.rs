@@ -1,15 +1,19 @@
 //! One parcel: look at each person, wait for slots, send, and say what became of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use domain::messaging::Channel;
 use domain::messaging::gate::Why;
 use domain::messaging::parcel::{Parcel, Recipient};
 use domain::messaging::run::{self, Outcome, Page, Row, Status};
+use domain::segment::compiled::Compiled;
+use domain::segment::stored::SegmentId;
 use domain::time::Timestamp;
+use domain::workspace::WorkspaceId;
 use futures_util::StreamExt as _;
 use ports::channel::{Email, Sms};
-use ports::{Clock, Definitions, Entropy, People, Timer};
+use ports::{Clock, Definitions, Entropy, People, Timer, Unavailable};
 use runtime::failure::Failure;
 
 use crate::Stage;
@@ -92,7 +96,7 @@ where
                 outcomes.extend(parcel.to.iter().map(|to| (*to, (0, waits))));
             }
             Some(Status::Running) | None => {
-                let compiled = self.definitions.segments(&parcel.workspace, segments).await;
+                let compiled = self.compiled(&parcel.workspace, message.audience.segment(), segments).await;
                 let compiled = compiled.map_err(Failure::retry)?;
                 let errand = Errand {
                     workspace: &parcel.workspace,
@@ -107,6 +111,22 @@ where
             }
         }
         self.record(&parcel, outcomes, channel).await
+    }
+
+    /// The segments made ready. What is known of the workspace may be a minute
+    /// old, and a segment be newer: before everybody is left out it is looked for.
+    async fn compiled(
+        &self,
+        workspace: &WorkspaceId,
+        segment: &SegmentId,
+        version: u64,
+    ) -> Result<Arc<Compiled>, Unavailable> {
+        let compiled = self.definitions.segments(workspace, version).await?;
+        if compiled.has(segment) {
+            return Ok(compiled);
+        }
+        let newest = self.definitions.store().workspace(workspace).await?;
+        self.definitions.segments(workspace, newest.map_or(version, |newest| newest.segments)).await
     }
 
     async fn send_all(

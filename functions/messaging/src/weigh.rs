@@ -85,9 +85,8 @@ impl Ready {
 }
 
 impl Errand<'_> {
-    /// Asks the gate about one address.
-    pub(crate) fn ask(&self, ready: &Ready, now: Timestamp) -> Decision {
-        let address = &ready.seen.address;
+    /// Asks the gate about one address as it was last seen.
+    pub(crate) fn ask(&self, ready: &Ready, address: &Address, now: Timestamp) -> Decision {
         self.gate(ready.channel, address, &ready.terms, &ready.zones, false, now)
     }
 
@@ -296,7 +295,7 @@ where
     }
 
     /// What is known of an address; of pages, as far as a question reaches back.
-    async fn known(
+    pub(crate) async fn known(
         &self,
         errand: &Errand<'_>,
         address: &Identifier,

@@ -37,6 +37,9 @@ pub enum Fault {
     AnswerLost,
     /// A condition fails though nothing changed, as in a transaction's conflict.
     Conflict,
+    /// It is done, its answer is lost, and the client asks again by itself: of a
+    /// condition it then hears that it does not hold any more.
+    Repeated,
     /// An index shows nothing yet.
     Lagging,
     /// Of several messages every other one is accepted, and an error says so;
@@ -68,6 +71,10 @@ impl<T: std::fmt::Debug> std::fmt::Debug for Faulty<T> {
 trait Fails: Sized {
     fn refused(operation: &'static str) -> Self;
     fn conflict(operation: &'static str) -> Self;
+    /// What the second of two equal calls is told, if that is not the same as the first.
+    fn repeated() -> Option<Self> {
+        None
+    }
     /// It was done, and its answer was lost.
     fn lost(operation: &'static str) -> Self {
         Self::refused(operation)
@@ -91,6 +98,10 @@ impl Fails for SaveError {
 
     fn conflict(_: &'static str) -> Self {
         Self::Conflict
+    }
+
+    fn repeated() -> Option<Self> {
+        Some(Self::Conflict)
     }
 }
 
@@ -133,6 +144,7 @@ async fn answer<R, E: Fails>(
         Fault::AnswerLost => call.await.and(Err(E::lost(name))),
         Fault::Refused | Fault::Part => Err(E::refused(name)),
         Fault::Conflict => Err(E::conflict(name)),
+        Fault::Repeated => call.await.and_then(|done| E::repeated().map_or(Ok(done), Err)),
         Fault::DiesBefore => std::future::pending().await,
         Fault::DiesAfter => {
             drop(call.await);

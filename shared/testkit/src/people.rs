@@ -25,12 +25,25 @@ pub struct Tables {
 }
 
 /// A store of people in memory; clones share it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct MemoryPeople {
     tables: Arc<Mutex<Tables>>,
+    page_items: usize,
+}
+
+impl Default for MemoryPeople {
+    fn default() -> Self {
+        Self::with_pages_of(PAGE_ITEMS)
+    }
 }
 
 impl MemoryPeople {
+    /// A store whose pages hold so many items, for tests that count what a
+    /// stage does with whole pages.
+    pub fn with_pages_of(items: usize) -> Self {
+        Self { tables: Arc::default(), page_items: items.max(1) }
+    }
+
     /// What is stored now.
     pub fn tables(&self) -> Tables {
         lock(&self.tables).clone()
@@ -96,7 +109,7 @@ impl People for MemoryPeople {
             .items
             .range(range)
             .map(|((_, _, key), body)| Item { key: key.clone(), body: body.clone() });
-        let page: Vec<Item> = items.by_ref().take(PAGE_ITEMS).collect();
+        let page: Vec<Item> = items.by_ref().take(self.page_items).collect();
         let next = items.next().and(page.last()).map(|last| last.key.clone());
         Ok(ItemPage { items: page, next })
     }

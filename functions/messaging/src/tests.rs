@@ -1,0 +1,6 @@
+//! What the planner and the sender promise, against a world that fails.
+
+mod world;
+mod wire;
+mod first;
+mod crash;
