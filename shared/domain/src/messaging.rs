@@ -19,6 +19,8 @@ pub mod sms;
 pub mod words;
 pub mod link;
 pub mod receipt;
+pub mod hits;
+pub mod report;
 
 use serde::{Deserialize, Serialize};
 
