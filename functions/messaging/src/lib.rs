@@ -11,6 +11,7 @@ mod weigh;
 mod press;
 mod store;
 pub mod batch;
+pub mod web;
 
 use domain::key::IdKey;
 use runtime::definitions::Cached;
