@@ -14,6 +14,7 @@ mod store;
 pub mod batch;
 pub mod settings;
 pub mod texts;
+pub mod web;
 
 use domain::key::IdKey;
 use runtime::definitions::Cached;

@@ -355,9 +355,7 @@ where
         if message.events.is_empty() {
             return Ok(());
         }
-        let attributes = vec![("trace".to_owned(), message.trace.clone())];
-        let outgoing = |body| Outgoing { body, attributes: attributes.clone(), fifo: None };
-        Ok(self.queue.send(message.pack().into_iter().map(outgoing).collect()).await?)
+        Ok(self.queue.send(Outgoing::events(message)).await?)
     }
 
     async fn workspace(&self, caller: &Caller) -> Result<Arc<Workspace>, Problem> {
