@@ -64,11 +64,13 @@ pub(crate) async fn run(options: Local) -> Result<(), Failed> {
     let consumers = parts.consumers(&server.url())?;
     let mut timers = timers(&parts, &clock)?;
     timers.extend(parts.planner()?);
+    let postman = parts.postman()?;
     let stop = Stop::listen()?;
     data::write_url(folder.path(), &server.url())?;
     greet(&options, &server.url(), &keys);
     stop.asked().await;
     journal.stop_waiting();
+    postman.abort();
     end(server, consumers, timers, store).await;
     journal.flush().await;
     Ok(())

@@ -72,6 +72,7 @@ pub(crate) struct Parts {
 pub(crate) struct Doors {
     ingest: LocalIngest,
     api: LocalApi,
+    web: messaging::LocalWeb,
     tools: Tools,
 }
 
@@ -191,7 +192,7 @@ impl Parts {
         let signing = profile::settings::signing_keys(&self.keys.signing_keys)?;
         let signing = Renewed::new(self.folder.clone(), signing, self.clock.now());
         let api = Api::new(ports, self.id_key()?, signing);
-        Ok(Doors { ingest, api, tools })
+        Ok(Doors { ingest, api, web: self.web()?, tools })
     }
 
     /// Starts what queues feed; `url` is where this platform answers.
@@ -200,6 +201,7 @@ impl Parts {
         consumers.extend(self.identity_consumers()?);
         consumers.extend(self.segments_consumers()?);
         consumers.extend(self.messaging_consumers(url)?);
+        consumers.extend(self.feedback_consumers()?);
         Ok(consumers)
     }
 
@@ -302,6 +304,12 @@ fn is_admin(path: &str) -> bool {
     matches!(steps.as_slice(), ["v1", "profiles" | "sources" | "segments", ..])
 }
 
+/// Paths of the links of letters.
+fn is_link(path: &str) -> bool {
+    let steps: Vec<&str> = path.split('/').filter(|step| !step.is_empty()).collect();
+    matches!(steps.as_slice(), ["u" | "p" | "o" | "c" | "confirm", token] if token.contains('.'))
+}
+
 impl Doors {
     /// See [`Tools::adopt`].
     pub(crate) async fn adopt(&self) -> Result<(), Failed> {
@@ -312,6 +320,9 @@ impl Doors {
         let path = request.raw_path.as_deref().unwrap_or_default();
         if path.starts_with(PREFIX) {
             return self.tools.answer(&request).await;
+        }
+        if is_link(path) {
+            return self.web.handle(request).await;
         }
         if is_admin(path) { self.api.handle(request).await } else { self.ingest.handle(request).await }
     }
