@@ -10,8 +10,11 @@ mod call;
 mod weigh;
 mod press;
 mod store;
-pub mod batch;
+mod after;
+pub mod feedback;
+pub mod report;
 pub mod web;
+pub mod batch;
 
 use domain::key::IdKey;
 use runtime::definitions::Cached;
