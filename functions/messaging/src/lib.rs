@@ -11,10 +11,13 @@ mod call;
 mod weigh;
 mod press;
 mod store;
+mod after;
+pub mod feedback;
+pub mod report;
+pub mod web;
 pub mod batch;
 pub mod settings;
 pub mod texts;
-pub mod web;
 
 use domain::key::IdKey;
 use runtime::definitions::Cached;

@@ -11,6 +11,9 @@ mod language;
 mod words;
 mod page;
 mod leave;
+mod choose;
+mod confirm;
+mod hit;
 
 use aws_lambda_events::event::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use domain::key::IdKey;
@@ -18,23 +21,28 @@ use domain::messaging::consent::{About, TopicId};
 use domain::messaging::link::{Link, Purpose, Token};
 use domain::messaging::outreach::Settings;
 use domain::signing::SigningKeys;
-use ports::{Clock, Definitions, People, Timer};
+use ports::{Clock, Definitions, Entropy, People, Queue, Timer, Unavailable};
 use runtime::definitions::Cached;
 use runtime::failure::{chain, guard};
 
+use crate::after::After;
 use crate::consent::Unheard;
 use crate::store::{self, Seen};
 use answer::Answer;
 use ask::{Ask, Method};
+pub use confirm::{Asked, Wish, wish};
 use language::Language;
 use page::Page;
 
 /// The pages behind links, over their ports.
 #[derive(Debug)]
-pub struct Web<P, D, C, T> {
+pub struct Web<P, D, Q, C, E, T> {
     pub people: P,
     pub definitions: Cached<D>,
+    /// The profile queue.
+    pub queue: Q,
     pub clock: C,
+    pub entropy: E,
     pub timer: T,
     pub key: IdKey,
     /// Those that sign links.
@@ -53,8 +61,8 @@ pub(crate) enum Refusal {
     Unheard(#[from] Unheard),
 }
 
-impl From<ports::Unavailable> for Refusal {
-    fn from(cause: ports::Unavailable) -> Self {
+impl From<Unavailable> for Refusal {
+    fn from(cause: Unavailable) -> Self {
         Self::Unheard(cause.into())
     }
 }
@@ -67,6 +75,11 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
+    fn of(ask: &Ask, settings: Settings) -> Self {
+        let theirs = settings.language.as_deref().and_then(Language::of);
+        Self { language: ask.reads().or(theirs).unwrap_or_default(), settings }
+    }
+
     /// A topic's name, as people read it.
     pub(crate) fn topic(&self, topic: &TopicId) -> String {
         let names = self.settings.topics.get(topic.as_str()).map(|topic| &topic.name);
@@ -83,11 +96,13 @@ impl Scene {
     }
 }
 
-impl<P, D, C, T> Web<P, D, C, T>
+impl<P, D, Q, C, E, T> Web<P, D, Q, C, E, T>
 where
     P: People,
     D: Definitions,
+    Q: Queue,
     C: Clock,
+    E: Entropy,
     T: Timer,
 {
     /// Answers one request; whatever happens, the answer is a page that says so.
@@ -119,6 +134,10 @@ where
         let steps: Vec<&str> = ask.path.split('/').filter(|step| !step.is_empty()).collect();
         match steps.as_slice() {
             ["u", token] => self.leave(ask, token).await,
+            ["p", token] => self.choose(ask, token).await,
+            ["confirm", token] => self.confirm(ask, token).await,
+            ["o", token] => self.opened(ask, token).await,
+            ["c", token] => self.clicked(ask, token).await,
             _ => Err(Refusal::Nowhere),
         }
     }
@@ -131,13 +150,18 @@ where
     /// In which words a page speaks. Without definitions it speaks in general
     /// ones: nobody is kept from leaving because they cannot be read.
     async fn scene(&self, ask: &Ask, token: &Token) -> Scene {
-        let known = self.definitions.workspace(&token.workspace, self.clock.now()).await;
-        let version = known.ok().flatten().map_or(0, |known| known.outreach);
-        let outreach = self.definitions.outreach(&token.workspace, version).await;
-        let settings = outreach.map(|outreach| outreach.settings.clone()).unwrap_or_default();
-        let theirs = settings.language.as_deref().and_then(Language::of);
-        let language = ask.reads().or(theirs).unwrap_or_default();
-        Scene { language, settings }
+        Scene::of(ask, self.settings(token).await.unwrap_or_default())
+    }
+
+    async fn settings(&self, token: &Token) -> Result<Settings, Unavailable> {
+        let known = self.definitions.workspace(&token.workspace, self.clock.now()).await?;
+        let version = known.map_or(0, |known| known.outreach);
+        Ok(self.definitions.outreach(&token.workspace, version).await?.settings.clone())
+    }
+
+    fn after(&self) -> After<'_, P, D, Q> {
+        let Self { people, definitions, queue, key, .. } = self;
+        After { people, definitions, queue, key }
     }
 
     async fn seen(&self, token: &Token) -> Result<Seen, Refusal> {

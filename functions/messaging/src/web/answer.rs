@@ -14,6 +14,9 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 );
 const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 
+/// The smallest transparent GIF.
+const GIF: &[u8] = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;";
+
 /// An answer on its way.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -36,6 +39,18 @@ impl Answer {
         let mut answer = Self::page(503, page);
         answer.headers.insert(header::RETRY_AFTER, AGAIN_AFTER);
         answer
+    }
+
+    pub(crate) fn gif() -> Self {
+        Self::of(200, "image/gif", Body::Binary(GIF.to_vec()))
+    }
+
+    /// To another page; `None` if its address fits no header.
+    pub(crate) fn to(target: &str) -> Option<Self> {
+        let target = HeaderValue::from_str(target).ok()?;
+        let mut answer = Self::of(302, "text/plain; charset=utf-8", Body::Text(String::new()));
+        answer.headers.insert(header::LOCATION, target);
+        Some(answer)
     }
 
     #[must_use]

@@ -10,9 +10,6 @@ pub(crate) enum Language {
 }
 
 impl Language {
-    #[cfg(test)]
-    pub(crate) const ALL: [Self; 3] = [Self::English, Self::Russian, Self::Ukrainian];
-
     pub(crate) const fn code(self) -> &'static str {
         match self {
             Self::English => "en",

@@ -3,10 +3,11 @@
 use domain::identifier::Identifier;
 use domain::messaging::consent::{About, Said, TopicId};
 use domain::messaging::link::{Purpose, Token};
+use domain::messaging::mark::Fact;
 use domain::messaging::record::{How, Record};
 use domain::time::Timestamp;
 use domain::workspace::SourceId;
-use ports::{Clock, Definitions, People, Timer, Unavailable};
+use ports::{Clock, Definitions, Entropy, People, Queue, Timer, Unavailable};
 
 use super::answer::Answer;
 use super::ask::{Ask, Method};
@@ -22,11 +23,13 @@ const STEP: i64 = 50;
 /// Who is not done by then is told to come again, before the front door gives up.
 const PATIENCE: i64 = 15 * Timestamp::SECOND;
 
-impl<P, D, C, T> Web<P, D, C, T>
+impl<P, D, Q, C, E, T> Web<P, D, Q, C, E, T>
 where
     P: People,
     D: Definitions,
+    Q: Queue,
     C: Clock,
+    E: Entropy,
     T: Timer,
 {
     /// `GET` shows a page with one button; `POST`, whatever its body, leaves.
@@ -41,6 +44,7 @@ where
                 let text = is_page.then(|| Page::leave(&scene, about).said());
                 let how = how(ask, if is_page { "page" } else { "one-click" }, text);
                 self.withdraw(&token, about, how).await?;
+                self.note(&token, |at| Fact::Unsubscribed { at }).await;
                 Ok(Answer::page(200, &Page::left(&scene, about)))
             }
             Method::Other => Err(Refusal::Method { allowed: "GET, HEAD, POST" }),

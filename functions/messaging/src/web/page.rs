@@ -1,6 +1,7 @@
 //! Pages: small, of one file, without scripts, for whatever reads them.
 
-use domain::messaging::consent::About;
+use domain::messaging::Channel;
+use domain::messaging::consent::{About, TopicId};
 
 use super::Scene;
 use super::language::Language;
@@ -8,6 +9,22 @@ use super::words::{Words, filled};
 
 /// What the button of a page sends, and no mail program does.
 pub(crate) const BUTTON: (&str, &str) = ("by", "page");
+
+/// The fields of the page of topics: what is wanted now, what was when it was
+/// shown, and which button was pressed.
+pub(crate) const TOPIC: &str = "topic";
+pub(crate) const HAD: &str = "had";
+pub(crate) const DO: &str = "do";
+pub(crate) const SAVE: &str = "save";
+pub(crate) const NOTHING: &str = "nothing";
+
+/// A topic as the page offers it.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    pub(crate) id: TopicId,
+    pub(crate) name: String,
+    pub(crate) is_wanted: bool,
+}
 
 const STYLE: &str = "\
 :root{color-scheme:light dark}\
@@ -83,6 +100,42 @@ impl Page {
         page
     }
 
+    /// All topics with a box each.
+    pub(crate) fn choose(scene: &Scene, channel: Channel, choices: &[Choice], is_saved: bool) -> Self {
+        let words = Words::of(scene.language);
+        let mut page = Self::of(scene, words.choose);
+        page.is_told = is_saved;
+        if is_saved {
+            page = page.saying(words.saved);
+        }
+        if choices.is_empty() {
+            page = page.saying(words.no_topics);
+        }
+        page.form = Some(boxes(words, channel, choices));
+        page
+    }
+
+    /// The words of the button that leaves everything.
+    pub(crate) const fn nothing(scene: &Scene) -> &'static str {
+        Words::of(scene.language).nothing
+    }
+
+    pub(crate) fn confirm(scene: &Scene, topic: &TopicId) -> Self {
+        let words = Words::of(scene.language);
+        let why = filled(words.confirm_why, &scene.topic(topic));
+        let mut page = Self::of(scene, words.confirm).saying(why);
+        page.form = Some(button(words.confirm_button));
+        page
+    }
+
+    pub(crate) fn confirmed(scene: &Scene, topic: &TopicId) -> Self {
+        let words = Words::of(scene.language);
+        let mut page =
+            Self::of(scene, words.confirmed).saying(filled(words.from_now_on, &scene.topic(topic)));
+        page.is_told = true;
+        page
+    }
+
     pub(crate) const fn language(&self) -> Language {
         self.language
     }
@@ -121,6 +174,30 @@ impl Page {
 fn button(label: &str) -> String {
     let (name, value) = BUTTON;
     format!("<button name=\"{name}\" value=\"{value}\">{}</button>", escaped(label))
+}
+
+fn boxes(words: &Words, channel: Channel, choices: &[Choice]) -> String {
+    let mut form = String::new();
+    if !choices.is_empty() {
+        form.extend(["<fieldset><legend>", &escaped(words.choose_by(channel)), "</legend>"]);
+        for Choice { id, name, is_wanted } in choices {
+            let (checked, id) = (if *is_wanted { " checked" } else { "" }, escaped(id.as_str()));
+            if *is_wanted {
+                form.push_str(&format!("<input type=\"hidden\" name=\"{HAD}\" value=\"{id}\">"));
+            }
+            form.push_str(&format!(
+                "<label><input type=\"checkbox\" name=\"{TOPIC}\" value=\"{id}\"{checked}>{}</label>",
+                escaped(name)
+            ));
+        }
+        form.push_str("</fieldset>");
+        form.push_str(&format!("<button name=\"{DO}\" value=\"{SAVE}\">{}</button>", escaped(words.save)));
+    }
+    form.push_str(&format!(
+        "<button class=\"quiet\" name=\"{DO}\" value=\"{NOTHING}\">{}</button>",
+        escaped(words.nothing)
+    ));
+    form
 }
 
 /// Text as it stands in HTML, within quotation marks or without.

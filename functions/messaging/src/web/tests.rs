@@ -14,11 +14,16 @@ use domain::time::Timestamp;
 use domain::workspace::{SourceId, WorkspaceId};
 use ports::definitions::Workspace;
 use serde_json::json;
-use testkit::{Fault, Faulty, MemoryDefinitions, MemoryPeople, TestClock, TestTimer};
+use testkit::{
+    Fault, Faulty, MemoryDefinitions, MemoryPeople, MemoryQueue, SeededEntropy, TestClock, TestTimer,
+};
 
 use super::*;
 use crate::consent::{hear, look};
 
+mod choosing;
+mod confirming;
+mod following;
 mod leaving;
 
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
@@ -68,10 +73,12 @@ pub(super) fn delivery() -> Delivery {
 pub(super) struct World {
     pub(super) people: MemoryPeople,
     pub(super) definitions: MemoryDefinitions,
+    pub(super) queue: MemoryQueue,
     pub(super) clock: TestClock,
+    entropy: SeededEntropy,
 }
 
-pub(super) type Site<P> = Web<P, MemoryDefinitions, TestClock, TestTimer>;
+pub(super) type Site<P> = Web<P, MemoryDefinitions, MemoryQueue, TestClock, SeededEntropy, TestTimer>;
 
 pub(super) fn finish<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
@@ -91,7 +98,8 @@ impl World {
         let rules = Rules::default();
         definitions.define(Workspace { id: shop(), rules, sources: Vec::new(), segments: 0, outreach: 1 });
         definitions.write(&shop(), Written::Settings(settings));
-        let world = Self { people, definitions, clock: TestClock::at(NOW) };
+        let (queue, clock) = (MemoryQueue::default(), TestClock::at(NOW));
+        let world = Self { people, definitions, queue, clock, entropy: SeededEntropy::seeded(1) };
         world.claim(delivery());
         for id in ["news", "offers"] {
             world.hear(&of(Some(id)), Said::Subscribed, NOW.plus(-Timestamp::DAY));
@@ -107,7 +115,9 @@ impl World {
         Web {
             people,
             definitions: Cached::new(self.definitions.clone()),
+            queue: self.queue.clone(),
             clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
             timer: TestTimer::moving(self.clock.clone()),
             key: key(),
             keys: keys(),
