@@ -159,7 +159,7 @@ impl<C: Clock> Mailbox<C> {
         let answered = match Route::of(path)? {
             Route::List => self.list(query).await,
             Route::Json => self.json(query).await,
-            Route::Message(id) => self.show(id, message::page).await,
+            Route::Message(id) => self.show(id, |found| Some(message::page(found))).await,
             Route::Html(id) => self.show(id, message::html_part).await,
             Route::Nothing => Ok(Page::words(404, "There is no such page.")),
         };

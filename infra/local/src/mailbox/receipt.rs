@@ -3,7 +3,6 @@
 use std::fmt;
 
 use domain::messaging::sms::{Alphabet, Measure};
-use domain::time::Timestamp;
 use ports::channel::{Letter, ProviderId, Text};
 use serde_json::{Map, Value, json};
 
@@ -43,7 +42,7 @@ impl Outcome {
         match self {
             Self::Delivered => "delivered",
             Self::Bounced => "bounced",
-            Self::Complained => "complaint",
+            Self::Complained => "complained",
         }
     }
 }

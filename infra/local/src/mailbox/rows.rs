@@ -12,6 +12,8 @@ use super::{Content, Counts};
 
 /// The layout below; a file with a greater one was written by a newer version.
 pub(super) const LAYOUT: i64 = 1;
+/// Characters of a text that a list has.
+const BEGINNING: usize = 200;
 
 const TABLES: &str = "
 -- No number is given twice, and none is left out: names are made of them, and
@@ -136,8 +138,9 @@ fn pairs(pairs: &[(String, String)]) -> String {
 }
 
 impl Kept {
-    const COLUMNS: &str = "seq, at, channel, sender, sender_name, recipient, reply_to, subject, tags,
-        configuration_set, is_promotional, ttl_s, max_price, headers, text, html";
+    /// All columns but the bodies.
+    const HEAD: &str = "seq, at, channel, sender, sender_name, recipient, reply_to, subject, tags,
+        configuration_set, is_promotional, ttl_s, max_price, headers";
 
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let channel: String = row.get("channel")?;
@@ -184,7 +187,7 @@ fn read_pairs(row: &Row<'_>, column: &str) -> rusqlite::Result<Vec<(String, Stri
 }
 
 pub(super) fn find(db: &Connection, seq: i64) -> rusqlite::Result<Option<Kept>> {
-    let sql = format!("SELECT {} FROM message WHERE seq = ?1", Kept::COLUMNS);
+    let sql = format!("SELECT {}, text, html FROM message WHERE seq = ?1", Kept::HEAD);
     db.prepare_cached(&sql)?.query_row([seq], Kept::read).optional()
 }
 
@@ -196,7 +199,7 @@ pub(super) fn after(
     limit: usize,
     bytes_max: usize,
 ) -> rusqlite::Result<Vec<Kept>> {
-    let sql = format!("SELECT {} FROM message WHERE seq > ?1 ORDER BY seq LIMIT ?2", Kept::COLUMNS);
+    let sql = format!("SELECT {}, text, html FROM message WHERE seq > ?1 ORDER BY seq LIMIT ?2", Kept::HEAD);
     let mut statement = db.prepare_cached(&sql)?;
     let mut rows = statement.query((after, whole(limit)))?;
     let (mut found, mut bytes) = (Vec::new(), 0_usize);
@@ -223,16 +226,15 @@ pub(super) struct Filter {
     pub(super) seq: Option<i64>,
 }
 
-/// Newest first, without the bodies.
+/// Newest first, with the beginning of the text and without the HTML.
 pub(super) fn newest(db: &Connection, filter: &Filter, limit: usize) -> rusqlite::Result<Vec<Kept>> {
-    let bare = "substr(text, 1, 200) AS text, '' AS html";
     let sql = format!(
-        "SELECT {} FROM message
-         WHERE seq < ?1 AND instr(lower(recipient), lower(?2)) > 0
+        "SELECT {}, substr(text, 1, {BEGINNING}) AS text, '' AS html FROM message
+         WHERE seq < ?1 AND (?2 = '' OR instr(lower(recipient), lower(?2)) > 0)
              AND (?3 = '' OR EXISTS (SELECT 1 FROM json_each(tags) WHERE instr(value ->> 1, ?3) > 0)
                  OR seq = ?4)
          ORDER BY seq DESC LIMIT ?5",
-        Kept::COLUMNS.replace("text, html", bare)
+        Kept::HEAD
     );
     let mut statement = db.prepare_cached(&sql)?;
     let before = filter.before.unwrap_or(i64::MAX);
@@ -248,7 +250,10 @@ pub(super) fn count(db: &Connection) -> rusqlite::Result<Counts> {
 
 /// The oldest messages whose receipt nobody has taken.
 pub(super) fn untold(db: &Connection, limit: usize) -> rusqlite::Result<Vec<Kept>> {
-    let sql = format!("SELECT {} FROM untold JOIN message USING (seq) ORDER BY seq LIMIT ?1", Kept::COLUMNS);
+    let sql = format!(
+        "SELECT {}, text, html FROM untold JOIN message USING (seq) ORDER BY seq LIMIT ?1",
+        Kept::HEAD
+    );
     db.prepare_cached(&sql)?.query_map([whole(limit)], Kept::read)?.collect()
 }
 

@@ -20,7 +20,7 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #f5f6f7; paddi
     font: 13px/1.45 ui-monospace, monospace }
 pre.sms { font: inherit; max-width: 24rem; border-radius: 1rem; background: #e4f0e6 }
 iframe { width: 100%; height: 40rem; border: 1px solid #dfe3e6; background: #fff }
-.bounced, .complaint { color: #a4262c } .quiet { color: #5b6670 } a { color: #0b5cad }
+.bounced, .complained { color: #a4262c } .quiet { color: #5b6670 } a { color: #0b5cad }
 input { font: inherit; padding: .2rem .4rem }
 ";
 

@@ -12,15 +12,14 @@ use super::{HTML, LETTER_POLICY, PATH, Page};
 const TEXT_MAX: usize = 100_000;
 
 /// The page of a message.
-#[expect(clippy::unnecessary_wraps, reason = "another page of a message may be missing")]
-pub(super) fn page(message: &Message) -> Option<Page> {
+pub(super) fn page(message: &Message) -> Page {
     let (title, body) = match &message.content {
         Content::Letter(letter) => (&letter.subject, of_letter(message, letter)),
         Content::Text(text) => (&text.to, of_text(message, text)),
     };
     let tags = message.content.tags().iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let body = format!("{BACK}<h1>{}</h1>\n{body}<h2>Tags</h2>\n{}", escaped(title), table(tags));
-    Some(Page::html(200, title, &body))
+    Page::html(200, title, &body)
 }
 
 /// The HTML part of a letter, with nothing around it.
