@@ -10,6 +10,7 @@ use domain::messaging::outreach::{
     Audience, Message, MessageDocument, MessageId, Outreach, Settings, TemplateId, Written,
 };
 use domain::messaging::quiet::WallTime;
+use domain::messaging::report::{Seen, Sums};
 use domain::messaging::run::{Outcome, Pause, Row, Run, Status};
 use domain::rules::document::Mistake;
 use domain::time::Timestamp;
@@ -288,6 +289,25 @@ impl<C: Clock, P: People> Desk<'_, C, P> {
         };
         Ok(json!({ "message": id, "rows": rows.iter().map(row).collect::<Vec<_>>() }))
     }
+}
+
+/// What happened to letters after they were sent.
+fn after(sums: &Sums) -> Value {
+    let seen = |seen: &Seen| {
+        json!({
+            "letters": seen.letters, "hits": seen.hits, "people": seen.people, "hits_by_people": seen.hits_by_people,
+        })
+    };
+    json!({
+        "sent": sums.sent,
+        "delivered": sums.delivered,
+        "bounced": { "hard": sums.bounced.hard, "transient": sums.bounced.transient },
+        "complained": sums.complained,
+        "unsubscribed": sums.unsubscribed,
+        "opened": seen(&sums.opened),
+        "clicked": seen(&sums.clicked),
+        "read_seconds": sums.read_seconds,
+    })
 }
 
 const fn delivery(outcome: Outcome) -> Option<domain::key::DeliveryId> {

@@ -7,7 +7,6 @@ use aws_lambda_events::encodings::Body;
 use aws_lambda_events::query_map::QueryMap;
 use domain::key::IdKey;
 use domain::time::Timestamp;
-use local::mailbox::page::Page;
 use local::{Journal, Mailbox, Queues};
 use ports::Clock as _;
 use serde::Deserialize;
@@ -57,35 +56,17 @@ enum Refusal {
     Id,
 }
 
-/// A page of the mailbox: the one tool that is for browsers, and only to look at.
-fn shown(page: Page) -> ApiGatewayV2httpResponse {
-    let mut response = ApiGatewayV2httpResponse::default();
-    response.status_code = i64::from(page.status);
-    response.headers.insert("content-type", http::HeaderValue::from_static(page.content_type));
-    for (name, value) in &page.headers {
-        if let Ok(value) = http::HeaderValue::from_str(value) {
-            response.headers.insert(*name, value);
-        }
-    }
-    response.body = Some(Body::Text(page.body));
-    response
-}
-
 /// For how long a reader of the journal may wait for more; a client's patience is longer.
 const WAIT_MAX: Duration = Duration::from_secs(20);
 
 impl Tools {
     pub(crate) async fn answer(&self, request: &ApiGatewayV2httpRequest) -> ApiGatewayV2httpResponse {
+        // The one tool that is for browsers, and only to look at.
+        if let Some(page) = self.mailbox.respond(request).await {
+            return page;
+        }
         let path = request.raw_path.as_deref().unwrap_or_default();
         let tool = path.strip_prefix(PREFIX).unwrap_or_default();
-        let query: Vec<(String, String)> = request
-            .query_string_parameters
-            .iter()
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
-        if let Some(page) = self.mailbox.answer(path, &query).await {
-            return shown(page);
-        }
         let (status, answer) = match self.use_tool(tool, request).await {
             Ok(answer) => (200, answer),
             Err(failed) if failed.is::<Refusal>() => (400, json!({"detail": failed.to_string()})),
