@@ -58,6 +58,9 @@ where
         let [attempt, _] = halves(self.entropy.bytes()).map(u64::from_be_bytes);
         // No call begins later than a slot may be late, and a withdrawal waits no longer.
         let until = slot.plus(LATE_MAX + 1);
+        if self.clock.now() >= until {
+            return Ok(Called::Again(ready));
+        }
         match self.take(errand, &mut ready, until, attempt).await? {
             Taken::Ours => (),
             Taken::Not(outcome) => return Ok(Called::Done(ready, outcome)),

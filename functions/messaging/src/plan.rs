@@ -30,6 +30,7 @@ use crate::store;
 const AHEAD: i64 = 3 * Timestamp::MINUTE;
 /// People of one parcel are what a sender sends in so long, within bounds.
 const PARCEL_OF: u64 = 5;
+const PEOPLE_MIN: usize = 5;
 /// A broadcast that has expired is looked at for so long: whoever waits is told.
 const TOLD_FOR: i64 = 3 * Timestamp::DAY;
 /// Nothing of what was handed out is waited for any longer than this.
@@ -162,7 +163,7 @@ where
                 pace.forget();
             }
             let each = pace.quota().per_second_milli.saturating_mul(PARCEL_OF) / 1_000;
-            let each = usize::try_from(each).unwrap_or(PEOPLE_MAX).clamp(10, PEOPLE_MAX);
+            let each = usize::try_from(each).unwrap_or(PEOPLE_MAX).clamp(PEOPLE_MIN, PEOPLE_MAX);
             // A day that has no room needs nobody to be handed out for it.
             (if pace.next(now).is_some() { pace.wanted(AHEAD) } else { 0 }, each)
         })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use domain::messaging::Channel;
 use domain::messaging::gate::Why;
-use domain::messaging::parcel::{Parcel, Recipient};
+use domain::messaging::parcel::{PEOPLE_MAX, Parcel, Recipient};
 use domain::messaging::run::{self, Outcome, Page, Row, Status};
 use domain::segment::compiled::Compiled;
 use domain::segment::stored::SegmentId;
@@ -17,17 +17,21 @@ use ports::{Clock, Definitions, Entropy, People, Timer, Unavailable};
 use runtime::failure::Failure;
 
 use crate::Stage;
-use crate::call::{Called, paced};
+use crate::call::{CLAIMED_BEFORE, Called, paced};
 use crate::store;
 use crate::weigh::{Errand, Ready, Weighed};
 
 /// People who are looked at side by side.
 const LOOKED_AT_ONCE: usize = 16;
-/// Letters that are under way side by side: at 500 a second a call may take a tenth of one.
-const CALLED_AT_ONCE: usize = 64;
-/// Slots are taken no further ahead: who waits longer gives way to others.
+/// Letters that are under way side by side: all of a parcel, for each begins to
+/// be claimed a while before its slot, and those of 500 a second come at once.
+const CALLED_AT_ONCE: usize = PEOPLE_MAX;
+/// Slots are taken no further ahead: a quota that is lowered holds from there on.
 const AHEAD: i64 = 20 * Timestamp::SECOND;
-/// Who found no slot is handed out again then.
+/// Whoever finds those taken by others looks again when so much of them is left:
+/// before the last is over, so that no slot is left out.
+const LOOKED_AGAIN: i64 = 10 * Timestamp::SECOND;
+/// Who found no slot in a sender's time is handed out again then.
 const NO_SLOT: i64 = Timestamp::MINUTE;
 
 /// What a parcel came to.
@@ -169,11 +173,18 @@ where
     ) -> Result<(), Failure> {
         while !left.is_empty() {
             let now = self.clock.now();
-            let last = until.min(now.plus(AHEAD));
-            let taken =
-                store::change_pace(&self.people, &self.key, channel, |pace| pace.take(left.len(), now, last));
-            let slots = taken.await.map_err(Failure::retry)?;
+            // A slot that begins at once would be over before anything is claimed.
+            let (first, last) = (now.plus(CLAIMED_BEFORE), until.min(now.plus(AHEAD)));
+            let taken = store::change_pace(&self.people, &self.key, channel, |pace| {
+                (pace.take(left.len(), first, last), pace.next(first))
+            });
+            let (slots, next) = taken.await.map_err(Failure::retry)?;
             if slots.is_empty() {
+                // To hand all of them back would cost more than to wait, which others do not hear of.
+                if let Some(next) = next.filter(|next| *next < until) {
+                    self.timer.until(next.plus(-LOOKED_AGAIN).max(first)).await;
+                    continue;
+                }
                 let waits = Outcome::Waits { until: now.plus(NO_SLOT), why: Why::Pace };
                 outcomes.extend(left.into_iter().map(|ready| (ready.to, (ready.variant, waits))));
                 return Ok(());

@@ -4,3 +4,7 @@ mod world;
 mod wire;
 mod first;
 mod crash;
+mod race;
+mod fleet;
+mod pace;
+mod storm;

@@ -181,13 +181,30 @@ pub(super) struct Post {
     clock: Virtual,
     latency: Duration,
     begun: Arc<Mutex<Vec<(Timestamp, String)>>>,
+    /// To whom nobody can say whether a letter went: the answer was unknown, or
+    /// the caller died.
+    unknown: Arc<Mutex<Vec<String>>>,
     answers: Answers,
+}
+
+/// A call that nobody waits for any more when this is dropped.
+struct Call<'a> {
+    to: Option<&'a str>,
+    unknown: &'a Mutex<Vec<String>>,
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        if let Some(to) = self.to {
+            lock(self.unknown).push(to.to_owned());
+        }
+    }
 }
 
 impl Post {
     pub(super) fn new(memory: MemoryChannel, clock: Virtual, latency: Duration) -> Self {
         let answers: Answers = Arc::new(Mutex::new(|| Verdict::Accepted));
-        Self { memory, clock, latency, begun: Arc::default(), answers }
+        Self { memory, clock, latency, begun: Arc::default(), unknown: Arc::default(), answers }
     }
 
     /// Who decides how each call is answered.
@@ -199,16 +216,24 @@ impl Post {
     pub(super) fn begun(&self) -> Vec<(Timestamp, String)> {
         lock(&self.begun).clone()
     }
+
+    pub(super) fn unknown(&self) -> Vec<String> {
+        lock(&self.unknown).clone()
+    }
 }
 
 impl Email for Post {
     async fn send(&self, letter: &Letter) -> Result<ProviderId, SendError> {
         lock(&self.begun).push((self.clock.now(), letter.to.clone()));
+        let mut call = Call { to: Some(&letter.to), unknown: &self.unknown };
         tokio::time::sleep(self.latency / 2).await;
         let verdict = (lock(&self.answers))();
         self.memory.answer_next([verdict]);
         let answer = Email::send(&self.memory, letter).await;
         tokio::time::sleep(self.latency / 2).await;
+        if !answer.as_ref().is_err_and(SendError::may_have_been_sent) {
+            call.to = None;
+        }
         answer
     }
 }
