@@ -260,10 +260,17 @@ impl<C: Clock, P: People> Desk<'_, C, P> {
                 unknown.push(delivery.to_string());
             }
         }
-        let variants =
-            message.variants.iter().zip(0_u8..).map(
-                |(variant, place)| json!({ "template": variant.template, "outcomes": counts.get(&place) }),
-            );
+        let sums = messaging::report::report(self.people, self.at(), (id, &message)).await?;
+        // The only variant of a message has no name in its report.
+        let name = |template: &TemplateId| {
+            if message.variants.len() < 2 { String::new() } else { template.to_string() }
+        };
+        let variants = message.variants.iter().zip(0_u8..).map(|(variant, place)| {
+            let of = sums.variants.get(&name(&variant.template));
+            json!({
+                "template": variant.template, "outcomes": counts.get(&place), "after": of.map(after),
+            })
+        });
         let (variants, run) = (variants.collect::<Vec<_>>(), run.as_ref().map(of_run));
         let is_broadcast = matches!(message.audience, Audience::Broadcast(_));
         Ok(json!({
