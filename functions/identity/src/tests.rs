@@ -18,6 +18,7 @@ use domain::segment::Cause;
 use domain::segment::stored::{SegmentId, SegmentSet};
 use domain::time::Timestamp;
 use domain::workspace::{SourceId, WorkspaceId};
+use ports::Definitions as _;
 use ports::definitions::{Source, Workspace};
 use ports::people::StoredProfile;
 use runtime::failure::Failure;
@@ -72,6 +73,11 @@ impl World {
         let source =
             Source { id: SourceId::parse("web").unwrap(), region: None, origins: Vec::new(), rate: 1_000 };
         self.definitions.define(Workspace { id: workspace(), rules, sources: vec![source], segments: 0 });
+    }
+
+    /// The workspace as it is defined now.
+    async fn defined(&self) -> Workspace {
+        self.definitions.workspace(&workspace()).await.unwrap().unwrap()
     }
 
     /// A profile that holds identifiers, with one event at this moment.
