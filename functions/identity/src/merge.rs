@@ -110,7 +110,7 @@ where
                 Ok(outcome)
             }
             Work::TakeOut { part, order } => {
-                let outcome = self.take_out(&workspace.id, part, order, spent).await?;
+                let outcome = self.take_out(&workspace, part, order, spent).await?;
                 audit(&workspace.id, order, &outcome);
                 Ok(outcome)
             }

@@ -18,6 +18,7 @@ use domain::segment::Cause;
 use domain::segment::stored::{SegmentId, SegmentSet};
 use domain::time::Timestamp;
 use domain::workspace::{SourceId, WorkspaceId};
+use ports::Definitions as _;
 use ports::definitions::{Source, Workspace};
 use ports::people::StoredProfile;
 use runtime::failure::Failure;
@@ -78,6 +79,11 @@ impl World {
             segments: 0,
             outreach: 0,
         });
+    }
+
+    /// The workspace as it is defined now.
+    async fn defined(&self) -> Workspace {
+        self.definitions.workspace(&workspace()).await.unwrap().unwrap()
     }
 
     /// A profile that holds identifiers, with one event at this moment.

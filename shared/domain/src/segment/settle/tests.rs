@@ -122,6 +122,30 @@ fn many_long_totals_of_a_lifetime_stay_within_their_bound_and_what_is_let_go_is_
 }
 
 #[test]
+fn a_value_that_was_let_go_is_no_other_one_when_it_comes_again() {
+    let distinct = |least: u32| json!({"event": "Seen", "distinct": {"of": "p", "at_least": least}});
+    let compiled = compiled(&[("few", "when", distinct(2)), ("more", "when", distinct(5))]);
+    let (mut ann, mut bob) = (Profile::default(), Profile::default());
+    let seen = |value: &str| json!({"event": "Seen", "properties": {"p": value}});
+    let of_four = ["a", "b", "c", "d"].map(seen);
+    for one in [&mut ann, &mut bob] {
+        fold(one, &compiled, of_four.clone());
+        for (id, feature) in &mut one.segments.features {
+            assert!(compiled.features[id].shrink(feature));
+        }
+        fold(one, &compiled, of_four.clone());
+    }
+    let mut other = Profile::default();
+    fold(&mut other, &compiled, of_four);
+    for mut one in [ann.clone(), ann.clone().union(bob), ann.union(other)] {
+        one.settle(&compiled, &Changed::default(), true, NOW, Cause::Merge);
+        let person = Person::new(&compiled, &one, &one.segments.memberships, NOW);
+        let truth = |name: &str| person.verdict(&compiled.segment(&id(name)).unwrap().ready.rule).truth;
+        assert_eq!([truth("few"), truth("more")], [Truth::Yes, Truth::Unknown], "there are four");
+    }
+}
+
+#[test]
 fn whatever_is_let_go_at_last_is_unknown_and_never_nothing() {
     let definitions = [
         ("ends", "when", json!({"event": "Seen", "last": {"of": "p", "is": "a"}})),
