@@ -38,7 +38,9 @@ fn mark(number: u8, facts: &[Fact]) -> Item {
         state: State::Accepted,
     };
     let mut mark = Mark::of(&delivery);
-    facts.iter().for_each(|fact| drop(mark.hear(fact)));
+    for fact in facts {
+        mark.hear(fact);
+    }
     mark.item(id(number))
 }
 

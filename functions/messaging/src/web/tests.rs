@@ -100,7 +100,7 @@ impl World {
         definitions.write(&shop(), Written::Settings(settings));
         let (queue, clock) = (MemoryQueue::default(), TestClock::at(NOW));
         let world = Self { people, definitions, queue, clock, entropy: SeededEntropy::seeded(1) };
-        world.claim(delivery());
+        world.claim(&delivery());
         for id in ["news", "offers"] {
             world.hear(&of(Some(id)), Said::Subscribed, NOW.plus(-Timestamp::DAY));
         }
@@ -139,7 +139,7 @@ impl World {
         finish(changed).unwrap();
     }
 
-    pub(super) fn claim(&self, delivery: Delivery) {
+    pub(super) fn claim(&self, delivery: &Delivery) {
         self.change(|address| {
             address.name(&ann());
             assert_eq!(address.claim(delivery.clone(), NOW), Claimed::Now);
