@@ -25,6 +25,7 @@ mod choosing;
 mod confirming;
 mod following;
 mod leaving;
+mod racing;
 
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 
@@ -80,8 +81,13 @@ pub(super) struct World {
 
 pub(super) type Site<P> = Web<P, MemoryDefinitions, MemoryQueue, TestClock, SeededEntropy, TestTimer>;
 
+thread_local! {
+    static RUNTIME: tokio::runtime::Runtime =
+        tokio::runtime::Builder::new_current_thread().build().unwrap();
+}
+
 pub(super) fn finish<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    RUNTIME.with(|runtime| runtime.block_on(future))
 }
 
 impl World {
