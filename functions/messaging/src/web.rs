@@ -30,7 +30,7 @@ use crate::consent::Unheard;
 use crate::store::{self, Seen};
 use answer::Answer;
 use ask::{Ask, Method};
-pub use confirm::{Asked, Wish, wish};
+pub use confirm::{ASKED_MAX, ASKED_WITHIN, Asked, Wish, wish};
 use language::Language;
 use page::Page;
 

@@ -272,7 +272,7 @@ fn rule_18_receipts_twice_and_in_any_order_come_to_one_state() {
         let world = World::new();
         let mut bodies: Vec<&String> = all.iter().chain(&all).collect();
         random.shuffle(&mut bodies);
-        for body in &bodies {
+        for body in bodies {
             world.hear(body);
         }
         assert_eq!(world.all(), expected);

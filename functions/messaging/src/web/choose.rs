@@ -41,7 +41,6 @@ where
         let address = self.seen(&token).await?.address;
         let channel = channel(&address).ok_or(Refusal::Nowhere)?;
         let is_saved = match ask.method {
-            Method::Get | Method::Head => false,
             Method::Post if ask.has(DO, NOTHING) => {
                 let everything = About { channel, topic: None };
                 let text = Page::nothing(&scene).to_owned();
@@ -53,8 +52,8 @@ where
                 self.change(ask, &token, (&scene, channel)).await?;
                 true
             }
-            // No form of ours: nothing was said.
-            Method::Post => false,
+            // Who only looks says nothing, and neither does a form that is not ours.
+            Method::Get | Method::Head | Method::Post => false,
             Method::Other => return Err(Refusal::Method { allowed: "GET, HEAD, POST" }),
         };
         let address = if is_saved { self.seen(&token).await?.address } else { address };

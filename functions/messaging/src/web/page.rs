@@ -176,28 +176,33 @@ fn button(label: &str) -> String {
     format!("<button name=\"{name}\" value=\"{value}\">{}</button>", escaped(label))
 }
 
+/// A box for each topic, and a button for each thing that can be done with them.
 fn boxes(words: &Words, channel: Channel, choices: &[Choice]) -> String {
-    let mut form = String::new();
-    if !choices.is_empty() {
-        form.extend(["<fieldset><legend>", &escaped(words.choose_by(channel)), "</legend>"]);
-        for Choice { id, name, is_wanted } in choices {
-            let (checked, id) = (if *is_wanted { " checked" } else { "" }, escaped(id.as_str()));
-            if *is_wanted {
-                form.push_str(&format!("<input type=\"hidden\" name=\"{HAD}\" value=\"{id}\">"));
-            }
-            form.push_str(&format!(
-                "<label><input type=\"checkbox\" name=\"{TOPIC}\" value=\"{id}\"{checked}>{}</label>",
-                escaped(name)
-            ));
-        }
-        form.push_str("</fieldset>");
-        form.push_str(&format!("<button name=\"{DO}\" value=\"{SAVE}\">{}</button>", escaped(words.save)));
-    }
-    form.push_str(&format!(
+    let nothing = format!(
         "<button class=\"quiet\" name=\"{DO}\" value=\"{NOTHING}\">{}</button>",
         escaped(words.nothing)
-    ));
-    form
+    );
+    if choices.is_empty() {
+        return nothing;
+    }
+    let legend = escaped(words.choose_by(channel));
+    let boxes: Vec<String> = choices.iter().map(labelled).collect();
+    let (boxes, save) = (boxes.concat(), escaped(words.save));
+    format!(
+        "<fieldset><legend>{legend}</legend>{boxes}</fieldset>\
+         <button name=\"{DO}\" value=\"{SAVE}\">{save}</button>{nothing}"
+    )
+}
+
+fn labelled(choice: &Choice) -> String {
+    let Choice { id, name, is_wanted } = choice;
+    let (id, name) = (escaped(id.as_str()), escaped(name));
+    let (had, checked) = if *is_wanted {
+        (format!("<input type=\"hidden\" name=\"{HAD}\" value=\"{id}\">"), " checked")
+    } else {
+        (String::new(), "")
+    };
+    format!("{had}<label><input type=\"checkbox\" name=\"{TOPIC}\" value=\"{id}\"{checked}>{name}</label>")
 }
 
 /// Text as it stands in HTML, within quotation marks or without.

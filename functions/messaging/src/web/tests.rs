@@ -25,6 +25,7 @@ mod choosing;
 mod confirming;
 mod following;
 mod leaving;
+mod racing;
 
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 
@@ -80,8 +81,13 @@ pub(super) struct World {
 
 pub(super) type Site<P> = Web<P, MemoryDefinitions, MemoryQueue, TestClock, SeededEntropy, TestTimer>;
 
+thread_local! {
+    static RUNTIME: tokio::runtime::Runtime =
+        tokio::runtime::Builder::new_current_thread().build().unwrap();
+}
+
 pub(super) fn finish<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    RUNTIME.with(|runtime| runtime.block_on(future))
 }
 
 impl World {
@@ -100,7 +106,7 @@ impl World {
         definitions.write(&shop(), Written::Settings(settings));
         let (queue, clock) = (MemoryQueue::default(), TestClock::at(NOW));
         let world = Self { people, definitions, queue, clock, entropy: SeededEntropy::seeded(1) };
-        world.claim(delivery());
+        world.claim(&delivery());
         for id in ["news", "offers"] {
             world.hear(&of(Some(id)), Said::Subscribed, NOW.plus(-Timestamp::DAY));
         }
@@ -139,7 +145,7 @@ impl World {
         finish(changed).unwrap();
     }
 
-    pub(super) fn claim(&self, delivery: Delivery) {
+    pub(super) fn claim(&self, delivery: &Delivery) {
         self.change(|address| {
             address.name(&ann());
             assert_eq!(address.claim(delivery.clone(), NOW), Claimed::Now);

@@ -129,7 +129,7 @@ fn a_letter_of_long_ago_is_counted_too() {
         if let Some(page) = page.into_inner() {
             finish(world.people.put(&shop(), collection(), &[page])).unwrap();
         }
-        world.claim(Delivery { id: DeliveryId::from_bytes([number; 16]), at: NOW, ..delivery() });
+        world.claim(&Delivery { id: DeliveryId::from_bytes([number; 16]), at: NOW, ..delivery() });
     }
     assert_eq!(world.look().0.delivery(delivery().id), None);
     ask(&world.web(), "GET", &click(1), None);

@@ -110,12 +110,12 @@ fn calling(until: i64) -> Delivery {
 #[test]
 fn nobody_is_told_that_it_is_done_while_a_call_may_still_begin() {
     let world = World::new();
-    world.claim(calling(700));
+    world.claim(&calling(700));
     assert_eq!(ask(&world.web(), "POST", &unsubscribe(Some("news")), None).0, 200);
     assert!(world.clock.now() >= NOW.plus(700));
     // A call about something else is none of this one's.
     let world = World::new();
-    world.claim(Delivery { topic: Some(topic("offers")), ..calling(700) });
+    world.claim(&Delivery { topic: Some(topic("offers")), ..calling(700) });
     ask(&world.web(), "POST", &unsubscribe(Some("news")), None);
     assert_eq!(world.clock.now(), NOW);
 }
@@ -123,7 +123,7 @@ fn nobody_is_told_that_it_is_done_while_a_call_may_still_begin() {
 #[test]
 fn the_answer_comes_as_soon_as_the_call_has_ended() {
     let world = World::new();
-    world.claim(calling(700));
+    world.claim(&calling(700));
     let settled = world.people.clone();
     let looks = Arc::new(Mutex::new(0));
     let counted = Arc::clone(&looks);
@@ -146,7 +146,7 @@ fn the_answer_comes_as_soon_as_the_call_has_ended() {
 #[test]
 fn a_call_that_never_ends_is_not_waited_for_for_ever() {
     let world = World::new();
-    world.claim(calling(2 * CALL_MAX));
+    world.claim(&calling(2 * CALL_MAX));
     let response = finish(world.web().handle(request("POST", &unsubscribe(Some("news")), &[], None)));
     assert_eq!(response.status_code, 503);
     assert!(response.headers.get("retry-after").is_some());
@@ -162,7 +162,7 @@ fn rule_6_once_somebody_was_told_that_they_left_nothing_of_it_is_lost() {
     for fault in faults {
         for broken in 0..14 {
             let world = World::new();
-            world.claim(calling(120));
+            world.claim(&calling(120));
             let mut calls = 0;
             let faulty = Faulty::new(world.people.clone(), move |_| {
                 calls += 1;
@@ -270,8 +270,7 @@ fn a_page_speaks_its_readers_language_else_the_workspaces() {
     assert!(speaks(Some("ru"), "GET").contains("Вы больше не будете получать «Новости»."));
     assert!(speaks(Some("ru"), "POST").contains("Вы отписались"));
     assert!(speaks(None, "GET").contains("Unsubscribe?"));
-    let mut settings = Settings::default();
-    settings.language = Some("uk".to_owned());
+    let settings = Settings { language: Some("uk".to_owned()), ..Settings::default() };
     world.definitions.write(&shop(), Written::Settings(settings));
     let web = world.web();
     let page = answered(&web, request("GET", &unsubscribe(Some("news")), &[], None)).1;
