@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use domain::key::ProfileId;
 use domain::messaging::Channel;
+use domain::messaging::gate::Priority;
 use domain::messaging::outreach::{Audience, Message, MessageId, expires};
 use domain::messaging::pace::Quota as Allowed;
 use domain::messaging::parcel::{PEOPLE_MAX, Parcel, Recipient};
@@ -33,8 +34,9 @@ const PARCEL_OF: u64 = 5;
 const PEOPLE_MIN: usize = 5;
 /// A broadcast that has expired is looked at for so long: whoever waits is told.
 const TOLD_FOR: i64 = 3 * Timestamp::DAY;
-/// Nothing of what was handed out is waited for any longer than this.
-const LOST_AFTER: i64 = 15 * Timestamp::MINUTE;
+/// What was handed out is waited for no longer than this while senders have too
+/// little to do: it is lost, or was given up.
+const LOST_AFTER: i64 = 10 * Timestamp::MINUTE;
 
 /// The planner over its ports.
 #[derive(Debug)]
@@ -60,7 +62,16 @@ pub struct Planned {
     pub failed: usize,
 }
 
+impl Planned {
+    fn fail(&mut self, id: &MessageId, cause: &Unavailable) {
+        self.failed += 1;
+        let (id, cause) = (id.as_str(), chain(cause));
+        tracing::warn!(message = id, cause, "Could not plan message `{id}`: {cause}");
+    }
+}
+
 /// One message of one workspace, as far as the planner knows it.
+#[derive(Clone)]
 struct Open {
     workspace: WorkspaceId,
     id: MessageId,
@@ -80,62 +91,91 @@ where
     /// Hands out who waits and whose time has come, then goes on with broadcasts.
     pub async fn plan(&self) -> Result<Planned, Failure> {
         let mut planned = Planned::default();
-        let open = self.open().await.map_err(Failure::retry)?;
-        if open.is_empty() {
-            return Ok(planned);
-        }
+        let open = self.open(&mut planned).await.map_err(Failure::retry)?;
         planned.open = open.len();
         let channels: BTreeSet<Channel> = open.iter().map(|open| paced(&open.message.channels)).collect();
         for channel in channels {
-            self.learn(channel).await.map_err(Failure::retry)?;
-            let (room, each) = self.room(channel).await.map_err(Failure::retry)?;
-            let mut room = room;
-            let mut ours: Vec<&Open> =
-                open.iter().filter(|open| paced(&open.message.channels) == channel).collect();
-            ours.sort_by_key(|open| std::cmp::Reverse(open.message.priority));
-            for waiting in [true, false] {
-                for open in &ours {
-                    let handed = if waiting {
-                        self.hand_waiting(open, room, each).await
-                    } else {
-                        self.hand_listed(open, room, each).await
-                    };
-                    match handed {
-                        Ok(handed) => {
-                            planned.handed += handed;
-                            room = room.saturating_sub(handed);
-                        }
-                        // One that cannot be read harms only itself.
-                        Err(cause) => {
-                            planned.failed += 1;
-                            let cause = chain(&cause);
-                            let id = open.id.as_str();
-                            tracing::warn!(message = id, cause, "Could not plan message `{id}`: {cause}");
-                        }
-                    }
+            if let Err(cause) = self.learn(channel).await {
+                // What was known last goes on to hold; it is asked again the next minute.
+                let (channel, cause) = (channel.name(), chain(&cause));
+                tracing::warn!(channel, cause, "Could not ask what may be sent by {channel}: {cause}");
+            }
+            let (mut room, each) = self.room(channel).await.map_err(Failure::retry)?;
+            for priority in [Priority::High, Priority::Normal] {
+                let is_ours = |open: &&Open| {
+                    paced(&open.message.channels) == channel && open.message.priority == priority
+                };
+                let ours: Vec<&Open> = open.iter().filter(is_ours).collect();
+                for waiting in [true, false] {
+                    room = self.share(&ours, waiting, (room, each), &mut planned).await;
                 }
             }
         }
         Ok(planned)
     }
 
-    /// The messages that somebody may get now.
-    async fn open(&self) -> Result<Vec<Open>, Unavailable> {
-        let mut open = Vec::new();
+    /// Hands out people of messages of one priority, of each as many as of the
+    /// others while it has as many; says what room is left.
+    async fn share(
+        &self,
+        ours: &[&Open],
+        waiting: bool,
+        (mut room, each): (u64, usize),
+        planned: &mut Planned,
+    ) -> u64 {
+        let mut left: Vec<Open> = ours.iter().map(|open| (*open).clone()).collect();
+        while room > 0 && !left.is_empty() {
+            let share = room.div_ceil(u64::try_from(left.len()).unwrap_or(u64::MAX));
+            let mut more = Vec::new();
+            for mut open in left {
+                let share = share.min(room);
+                let handed = if waiting {
+                    self.hand_waiting(&open, share, each).await
+                } else {
+                    self.hand_listed(&mut open, share, each).await
+                };
+                match handed {
+                    Ok(handed) => {
+                        planned.handed += handed;
+                        room = room.saturating_sub(handed);
+                        if handed >= share {
+                            more.push(open);
+                        }
+                    }
+                    // One that cannot be read harms only itself.
+                    Err(cause) => planned.fail(&open.id, &cause),
+                }
+            }
+            left = more;
+        }
+        room
+    }
+
+    /// The messages that somebody may get now. One that cannot be read harms only
+    /// itself; where none can, it is the store that fails.
+    async fn open(&self, planned: &mut Planned) -> Result<Vec<Open>, Unavailable> {
+        let (mut open, mut failed) = (Vec::new(), None);
         for workspace in self.definitions.store().senders().await? {
             let known = self.definitions.workspace(&workspace, self.clock.now()).await?;
             let Some(version) = known.map(|known| known.outreach) else { continue };
             let outreach = self.definitions.outreach(&workspace, version).await?;
             for (id, document) in &outreach.messages {
                 let Ok(message) = document.message() else { continue };
-                let run = store::run(&self.people, (&self.key, &workspace), id).await?;
+                let run = match store::run(&self.people, (&self.key, &workspace), id).await {
+                    Ok(run) => run,
+                    Err(cause) => {
+                        planned.fail(id, &cause);
+                        failed = Some(cause);
+                        continue;
+                    }
+                };
                 if is_open(&message, run.as_ref().map(|(_, run)| run), self.clock.now()) {
                     let (workspace, version, id) = (workspace.clone(), outreach.version, id.clone());
                     open.push(Open { workspace, id, version, message, run });
                 }
             }
         }
-        Ok(open)
+        failed.filter(|_| open.is_empty()).map_or(Ok(open), Err)
     }
 
     /// Asks the provider what the account may send, if that is not known any more.
@@ -158,8 +198,8 @@ where
     async fn room(&self, channel: Channel) -> Result<(u64, usize), Unavailable> {
         let now = self.clock.now();
         store::change_pace(&self.people, &self.key, channel, |pace| {
-            // What was handed out and never came back is lost, or was done by a crash's copy.
-            if pace.outstanding() > 0 && pace.is_idle(now, LOST_AFTER) {
+            // What never comes back would hold its share of the work for ever.
+            if pace.is_idle(now, LOST_AFTER) && pace.outstanding() > 0 {
                 pace.forget();
             }
             let each = pace.quota().per_second_milli.saturating_mul(PARCEL_OF) / 1_000;
@@ -193,7 +233,7 @@ where
     }
 
     /// Goes on with a broadcast's list.
-    async fn hand_listed(&self, open: &Open, room: u64, each: usize) -> Result<u64, Unavailable> {
+    async fn hand_listed(&self, open: &mut Open, room: u64, each: usize) -> Result<u64, Unavailable> {
         let (Audience::Broadcast(segment), Some((item, run))) = (&open.message.audience, &open.run) else {
             return Ok(0);
         };
@@ -236,6 +276,7 @@ where
             }
             handed += now_handed;
         }
+        open.run = Some((item, run));
         Ok(handed)
     }
 
@@ -262,7 +303,8 @@ fn is_open(message: &Message, run: Option<&Run>, now: Timestamp) -> bool {
         (Some(run), Audience::Broadcast(_)) => {
             // Whoever waits is told that a message was cancelled, or is of no use any more.
             let last = expires(message, run.start).plus(TOLD_FOR);
-            !matches!(run.status, Status::Paused(_)) && (!run.is_through() || now < last)
+            let is_over = run.is_through() || run.status == Status::Cancelled;
+            !matches!(run.status, Status::Paused(_)) && (!is_over || now < last)
         }
         (None, Audience::Broadcast(_)) => false,
         (run, Audience::Entering(_)) => !run.is_some_and(|run| matches!(run.status, Status::Paused(_))),

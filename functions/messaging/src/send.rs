@@ -142,9 +142,9 @@ where
     ) -> Result<(), Failure> {
         let people = self.people_of(errand.workspace, to).await?;
         let now = self.clock.now();
-        let looks = people.iter().map(|(to, profile)| async move {
-            (*to, Box::pin(self.weigh(errand, *to, profile.as_ref(), now)).await)
-        });
+        let looks = people
+            .iter()
+            .map(|(to, found)| async move { (*to, Box::pin(self.weigh(errand, *to, found, now)).await) });
         // Made before they run: a stream of closures over borrowed data is not `Send` to the compiler.
         let looks: Vec<_> = looks.collect();
         let mut looks = futures_util::stream::iter(looks).buffered(LOOKED_AT_ONCE);

@@ -2,9 +2,13 @@
 
 mod world;
 mod wire;
+mod careless;
 mod first;
 mod crash;
 mod race;
 mod fleet;
 mod pace;
 mod storm;
+mod waiting;
+mod cost;
+mod plan;

@@ -17,9 +17,9 @@ use domain::segment::verdict::{Person, Truth};
 use domain::time::Timestamp;
 use domain::workspace::WorkspaceId;
 use ports::channel::{Email, Sms};
-use ports::people::Read;
+use ports::people::{Read, StoredProfile};
 use ports::{Clock, Definitions, Entropy, People, Timer, Unavailable};
-use runtime::failure::Failure;
+use runtime::failure::{Failure, chain};
 use runtime::stored;
 
 use crate::Stage;
@@ -47,6 +47,37 @@ pub(crate) struct Errand<'a> {
 pub(crate) enum Weighed {
     Done(u8, Outcome),
     Ready(Box<Ready>),
+}
+
+/// A person of a parcel.
+pub(crate) enum Found {
+    Profile(Box<Profile>),
+    Nobody,
+    /// What is kept of them is no profile: that harms nobody else.
+    Unreadable,
+}
+
+impl Found {
+    fn read(id: ProfileId, read: Option<&StoredProfile>) -> Result<Self, Failure> {
+        let Some(read) = read else { return Ok(Self::Nobody) };
+        match stored::profile(id, read) {
+            Ok(profile) => Ok(Self::Profile(Box::new(profile))),
+            Err(newer @ Failure::Retry(_)) => Err(newer),
+            Err(failure @ Failure::Reject(_)) => {
+                let cause = chain(failure.cause());
+                tracing::warn!(profile.id = %id, cause, "A message says nothing to one person: {cause}");
+                Ok(Self::Unreadable)
+            }
+        }
+    }
+
+    /// Whom to go on to.
+    fn root(&self) -> Option<ProfileId> {
+        match self {
+            Self::Profile(profile) => profile.family.absorbed_into,
+            Self::Nobody | Self::Unreadable => None,
+        }
+    }
 }
 
 /// A letter that only waits for its slot.
@@ -113,10 +144,11 @@ impl Errand<'_> {
         gate(&ask, now)
     }
 
-    /// Until when a message of a person who was due then is held back.
-    fn local(&self, zones: &Zones, now: Timestamp) -> Option<Timestamp> {
-        let reached = zones.reach(self.run?.local?);
-        (reached > now).then_some(reached)
+    /// When a person is due, by their own clock if the message goes by that: from
+    /// then on counts how long it is of use.
+    fn due(&self, to: Recipient, zones: &Zones) -> Timestamp {
+        let local = self.run.and_then(|run| run.local);
+        local.map_or(to.due, |local| zones.reach(local).max(to.due))
     }
 
     fn terms(&self, template: &TemplateId, due: Timestamp) -> Option<Terms> {
@@ -152,9 +184,9 @@ where
         &self,
         workspace: &WorkspaceId,
         to: &[Recipient],
-    ) -> Result<Vec<(Recipient, Option<Profile>)>, Failure> {
+    ) -> Result<Vec<(Recipient, Found)>, Failure> {
         let mut ids: Vec<ProfileId> = to.iter().map(|to| to.profile).collect();
-        let mut found: Vec<Option<Profile>> = ids.iter().map(|_| None).collect();
+        let mut found: Vec<Found> = ids.iter().map(|_| Found::Nobody).collect();
         let mut open: Vec<usize> = (0..ids.len()).collect();
         for _ in 0..HOPS_MAX {
             if open.is_empty() {
@@ -165,15 +197,13 @@ where
                 self.people.profiles(workspace, &asked, Read::Consistent).await.map_err(Failure::retry)?;
             let mut next = Vec::new();
             for ((place, id), read) in open.into_iter().zip(asked).zip(read) {
-                let profile = read.map(|read| stored::profile(id, &read)).transpose()?;
-                if let (Some(root), Some(id)) =
-                    (profile.as_ref().and_then(|profile| profile.family.absorbed_into), ids.get_mut(place))
-                {
+                let one = Found::read(id, read.as_ref())?;
+                if let (Some(root), Some(id)) = (one.root(), ids.get_mut(place)) {
                     *id = root;
                     next.push(place);
                 }
                 if let Some(found) = found.get_mut(place) {
-                    *found = profile;
+                    *found = one;
                 }
             }
             open = next;
@@ -186,12 +216,14 @@ where
         &self,
         errand: &Errand<'_>,
         to: Recipient,
-        profile: Option<&Profile>,
+        found: &Found,
         now: Timestamp,
     ) -> Result<Weighed, Unavailable> {
         let done = |outcome| Ok(Weighed::Done(0, outcome));
-        let Some(profile) = profile.filter(|profile| profile.standing == Standing::Live) else {
-            return done(Outcome::Skipped(Why::Erased));
+        let profile = match found {
+            Found::Unreadable => return done(Outcome::Unrendered),
+            Found::Profile(profile) if profile.standing == Standing::Live => profile.as_ref(),
+            Found::Profile(_) | Found::Nobody => return done(Outcome::Skipped(Why::Erased)),
         };
         let drawn = errand.message.variants.iter().position({
             let lot = lot(profile, errand.id.as_str());
@@ -204,11 +236,12 @@ where
         };
         let place = u8::try_from(place).unwrap_or(u8::MAX);
         let done = |outcome| Ok(Weighed::Done(place, outcome));
-        // A definition that is gone since the message was planned: nobody can be asked about it.
-        let Some(terms) = errand.terms(&variant.template, to.due) else { return done(Outcome::Unrendered) };
         let zones = zones(profile);
-        if let Some(until) = errand.local(&zones, now) {
-            return done(Outcome::Waits { until, why: Why::LocalTime });
+        let due = errand.due(to, &zones);
+        // A definition that is gone since the message was planned: nobody can be asked about it.
+        let Some(terms) = errand.terms(&variant.template, due) else { return done(Outcome::Unrendered) };
+        if due > now {
+            return done(Outcome::Waits { until: due, why: Why::LocalTime });
         }
         let words = {
             let person = Person::new(errand.compiled, profile, &profile.segments.memberships, now);

@@ -120,7 +120,7 @@ async fn work<P: People + 'static, M: Email + 'static>(
         let until = clock.now().plus(FUNCTION);
         let sent = Box::pin(sender.send(&body, until));
         // A function that is killed does nothing more, wherever it was.
-        let life = if rng.u8(0..100) < hardship.killed { rng.u64(1..6_000) } else { 50_000 };
+        let life = if rng.u8(0..100) < hardship.killed { rng.u64(1..2_000) } else { 50_000 };
         match tokio::time::timeout(Duration::from_millis(life), sent).await {
             Ok(Ok(_)) => lock(&waiting).delete(&body),
             Ok(Err(_)) => drop(deeds.failed.fetch_add(1, Ordering::SeqCst)),

@@ -6,7 +6,6 @@ use std::time::Duration;
 use domain::messaging::consent::Said;
 use domain::messaging::gate::Why;
 use domain::messaging::run::Outcome;
-use domain::profile::stored::Item;
 use domain::time::Timestamp;
 use futures_util::FutureExt as _;
 use ports::channel::{Letter, ProviderId, SendError};
@@ -14,6 +13,7 @@ use ports::{Clock as _, Email, People, Timer as _};
 use serde_json::json;
 use testkit::{Fault, Faulty};
 
+use super::careless::Careless;
 use super::wire::{Wire, lock};
 use super::world::{FUNCTION, START, World, email, key, person, word, workspace};
 use crate::consent::hear;
@@ -124,56 +124,6 @@ async fn rule_5_wherever_a_word_comes_between_no_call_begins_once_it_is_answered
         }
     }
     assert!(before > 10 && allowed > 3 && none > 30, "{before} before, {allowed} allowed, {none} without");
-}
-
-/// A store that writes whether or not somebody came between.
-#[derive(Debug, Clone)]
-struct Careless<T>(T);
-
-macro_rules! passed_on {
-    ($($name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
-        $(async fn $name(&self, $($argument: $type),*) -> $answer {
-            self.0.$name($($argument),*).await
-        })*
-    };
-}
-
-mod careless {
-    use domain::key::{IdentifierKey, ProfileId};
-    use domain::profile::stored::{IdentityRow, ItemKey};
-    use domain::workspace::WorkspaceId;
-    use ports::Unavailable;
-    use ports::people::{Everyone, ItemPage, Read, Save, SaveError, StoredProfile};
-
-    use super::{Careless, Item, People, Timestamp};
-
-    type Answer<T> = Result<T, Unavailable>;
-
-    impl<T: People> People for Careless<T> {
-        passed_on! {
-            identities(workspace: &WorkspaceId, keys: &[IdentifierKey], read: Read)
-                -> Answer<Vec<Option<IdentityRow>>>;
-            profiles(workspace: &WorkspaceId, ids: &[ProfileId], read: Read)
-                -> Answer<Vec<Option<StoredProfile>>>;
-            items(workspace: &WorkspaceId, id: ProfileId, from: &ItemKey, to: &ItemKey) -> Answer<ItemPage>;
-            put(workspace: &WorkspaceId, id: ProfileId, items: &[Item]) -> Answer<()>;
-            remove(workspace: &WorkspaceId, id: ProfileId, keys: &[ItemKey]) -> Answer<()>;
-            save(workspace: &WorkspaceId, save: Save) -> Result<(), SaveError>;
-            save_all(workspace: &WorkspaceId, saves: Vec<Save>) -> Result<(), SaveError>;
-            everyone(part: u32, parts: u32, cursor: Option<&str>) -> Answer<Everyone>;
-            due(shard: u8, now: Timestamp, limit: usize) -> Answer<Vec<(WorkspaceId, ProfileId)>>;
-        }
-
-        async fn replace(
-            &self,
-            workspace: &WorkspaceId,
-            id: ProfileId,
-            _: Option<&Item>,
-            next: &Item,
-        ) -> Result<(), SaveError> {
-            Ok(self.0.put(workspace, id, std::slice::from_ref(next)).await?)
-        }
-    }
 }
 
 /// Without the condition of the claim the gate is asked about what it saw when it

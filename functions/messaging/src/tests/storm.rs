@@ -13,9 +13,11 @@ use domain::messaging::parcel::PEOPLE_MAX;
 use domain::messaging::run::Outcome;
 use domain::profile::Held;
 use domain::time::Timestamp;
-use ports::{Clock as _, Timer as _};
+use ports::{Clock as _, People, Timer as _};
+use testkit::MemoryPeople;
 use testkit::channel::Verdict;
 
+use super::careless::Careless;
 use super::fleet::{Fleet, Hardship, beside};
 use super::wire::{Post, Wire, lock};
 use super::world::{World, allowed, email, key, person, word, workspace};
@@ -74,7 +76,7 @@ async fn leave(world: &World, people: u32, left: Left) {
     let store = Wire::new(world.people.clone(), Duration::from_millis(10));
     let mut rng = fastrand::Rng::with_seed(7);
     loop {
-        tokio::time::sleep(Duration::from_millis(150)).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
         let number = rng.u32(0..people);
         let now = world.clock.now();
         let word = word(number, Said::Unsubscribed, now);
@@ -91,7 +93,7 @@ type Merged = Arc<Mutex<BTreeSet<u32>>>;
 async fn merge(world: &World, people: u32, merged: Merged) {
     let mut rng = fastrand::Rng::with_seed(8);
     loop {
-        tokio::time::sleep(Duration::from_millis(150)).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
         let (survivor, absorbed) = (rng.u32(0..people), rng.u32(0..people));
         if survivor == absorbed || [survivor, absorbed].iter().any(|one| lock(&merged).contains(one)) {
             continue;
@@ -136,9 +138,9 @@ struct Found {
     most_held: usize,
 }
 
-async fn storm(people: u32) -> Found {
+async fn storm<P: People + 'static>(people: u32, over: impl FnOnce(MemoryPeople) -> P) -> Found {
     let world = World::new();
-    world.mail.set_quota(allowed(500));
+    world.mail.set_quota(allowed(200));
     crowd(&world, people).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let mut rng = fastrand::Rng::with_seed(3);
@@ -149,7 +151,7 @@ async fn storm(people: u32) -> Found {
             _ => Verdict::Accepted,
         }
     });
-    let store = Wire::new(world.people.clone(), Duration::from_millis(8));
+    let store = Wire::new(over(world.people.clone()), Duration::from_millis(8));
     let fleet = Fleet::start(&world, world.sender_over(store, post.clone()), SENDERS, HARDSHIP);
     let (left, merged) = (Left::default(), Merged::default());
     world.start("sale").await;
@@ -209,16 +211,23 @@ async fn assert_everybody(found: &Found, letters: &BTreeMap<String, usize>, peop
         found.merged.len()
     );
     assert!(listed <= injected + killed * PEOPLE_MAX, "{listed} are unknown");
-    assert!(killed > 10 && left > 50 && found.merged.len() > 50);
+    assert!(killed > 10 && left > 50 && found.merged.len() > 50, "it was too calm");
 }
 
 #[tokio::test(start_paused = true)]
 async fn rule_12_in_the_storm_no_address_gets_two_letters_and_nobody_is_forgotten() {
     let people = recipients();
-    let found = beside(storm(people)).await;
+    let found = beside(storm(people, |people| people)).await;
     let letters = found.world.letters();
     assert_only_who_wanted(&found, &letters);
     assert_everybody(&found, &letters, people).await;
     let bound = usize::try_from(SENDERS).unwrap() * PEOPLE_MAX;
     assert!(found.most_held <= bound, "{} people were held at once", found.most_held);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_without_conditions_is_caught_in_the_storm() {
+    let found = beside(storm(1_000, Careless)).await;
+    let twice = found.world.letters().into_values().filter(|letters| *letters > 1).count();
+    assert!(twice > 0, "nobody saw it");
 }

@@ -188,10 +188,16 @@ impl World {
 
     /// A person as a profile that holds an address and is in the segment.
     pub(super) fn profile(number: u32) -> Profile {
+        Self::profile_with(number, &json!({}))
+    }
+
+    /// The same with other traits besides.
+    pub(super) fn profile_with(number: u32, with: &Value) -> Profile {
         let mut profile = Profile { seed: Some(u64::from(number)), ..Profile::default() };
         profile.sources.insert("web".to_owned());
         profile.identifiers.insert(email(number), Held { generation: 0, since: START });
-        let traits = json!({ "plan": "pro", "first_name": "Ann" });
+        let mut traits = json!({ "plan": "pro", "first_name": "Ann" });
+        traits.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
         let stamp = Stamp { at: START, event: EventName(1) };
         profile.traits.observe(traits.as_object().unwrap(), stamp, &SourceId::parse("web").unwrap());
         profile

@@ -55,11 +55,22 @@ pub struct Pace {
     done: u64,
     /// What the provider counted that stands not here: it came from elsewhere.
     elsewhere: u64,
+    /// Since when senders could have done more than they had to do.
+    idle: Option<Timestamp>,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { quota: FIRST, asked: None, free_us: 0, taken: Vec::new(), handed: 0, done: 0, elsewhere: 0 }
+        Self {
+            quota: FIRST,
+            asked: None,
+            free_us: 0,
+            taken: Vec::new(),
+            handed: 0,
+            done: 0,
+            elsewhere: 0,
+            idle: None,
+        }
     }
 }
 
@@ -135,11 +146,18 @@ impl Pace {
     /// Forgets who was handed: their messages are lost or long done.
     pub fn forget(&mut self) {
         self.done = self.handed;
+        self.idle = None;
     }
 
-    /// Whether nobody took a slot for so long.
-    pub const fn is_idle(&self, now: Timestamp, so_long: i64) -> bool {
-        micros(now).saturating_sub(self.free_us) > so_long.saturating_mul(1_000)
+    /// Notes whether slots are free now, and whether they were each time that
+    /// somebody asked for so long. Senders with enough to do take all of them
+    /// ahead; those that have a handful of people a minute do not.
+    pub fn is_idle(&mut self, now: Timestamp, so_long: i64) -> bool {
+        if self.free_us > micros(now) {
+            self.idle = None;
+            return false;
+        }
+        now.since(*self.idle.get_or_insert(now)) >= so_long
     }
 
     pub const fn outstanding(&self) -> u64 {
@@ -295,6 +313,18 @@ mod tests {
         assert_eq!(pace.wanted(Timestamp::MINUTE), 250);
         pace.done(5_000);
         assert_eq!(pace.outstanding(), 0);
+    }
+
+    #[test]
+    fn senders_are_idle_while_slots_are_free_each_time_that_somebody_asks() {
+        let mut pace = paced(10, 1_000_000);
+        assert!(!pace.is_idle(at(0), Timestamp::MINUTE));
+        // A handful of slots that were taken and are over is no work.
+        pace.take(3, at(10), at(10_000));
+        assert!(pace.is_idle(at(Timestamp::MINUTE), Timestamp::MINUTE));
+        pace.take(300, at(Timestamp::MINUTE), at(2 * Timestamp::MINUTE));
+        assert!(!pace.is_idle(at(Timestamp::MINUTE + 1_000), Timestamp::MINUTE));
+        assert!(!pace.is_idle(at(2 * Timestamp::MINUTE), Timestamp::MINUTE));
     }
 
     #[test]

@@ -164,9 +164,10 @@ impl Page {
         let mut people: Vec<(ProfileId, u32)> = self.rows.iter().map(|row| (row.profile, row.turn)).collect();
         people.sort_unstable();
         let (last, _) = *people.last()?;
-        let parcel = hash(&packed::encode(&people));
+        // What it says is part of its name: a copy that ends at the same moment may say less.
+        let said = hash(&packed::encode(&self.rows));
         let key =
-            format!("{PAGE}{:02x}#{last}#{:016x}{parcel:016x}", list::shard(last), self.at.millis().max(0));
+            format!("{PAGE}{:02x}#{last}#{:016x}{said:016x}", list::shard(last), self.at.millis().max(0));
         Some(Item { key: ItemKey(key), body: packed::encode(self) })
     }
 
@@ -181,14 +182,37 @@ pub fn pages() -> (ItemKey, ItemKey) {
 }
 
 /// What became of a message for everybody, of all its pages: the last word on
-/// each person counts, and one that ended something before one that waits.
+/// each person counts, one that ended something before one that waits, and one
+/// of what was sent before all others: it cannot be taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Outcomes(BTreeMap<(ProfileId, u32), (bool, Timestamp, Row)>);
+pub struct Outcomes(BTreeMap<(ProfileId, u32), (Weight, Timestamp, Row)>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    Waits,
+    Ended,
+    /// It was asked of the provider.
+    Called,
+    Sent,
+}
+
+impl Outcome {
+    const fn weight(self) -> Weight {
+        match self {
+            Self::Sent(..) => Weight::Sent,
+            Self::Unknown(..) | Self::Refused(..) => Weight::Called,
+            Self::Skipped(_) | Self::Unrendered | Self::HeldOut | Self::Left | Self::Cancelled => {
+                Weight::Ended
+            }
+            Self::Waits { .. } => Weight::Waits,
+        }
+    }
+}
 
 impl Outcomes {
     pub fn take(&mut self, page: &Page) {
         for row in &page.rows {
-            let word = (!matches!(row.outcome, Outcome::Waits { .. }), page.at, *row);
+            let word = (row.outcome.weight(), page.at, *row);
             let known = self.0.entry((row.profile, row.turn)).or_insert(word);
             if (known.0, known.1) < (word.0, word.1) {
                 *known = word;
@@ -268,6 +292,18 @@ mod tests {
             }
             let found: Vec<Outcome> = outcomes.rows().map(|(_, row)| row.outcome).collect();
             assert_eq!(found, [sent, waits]);
+        }
+    }
+
+    #[test]
+    fn what_was_sent_stays_sent_whatever_a_copy_says() {
+        let sent = Outcome::Sent(Channel::Email, DeliveryId::from_bytes([1; 16]));
+        let later = [Outcome::Cancelled, Outcome::Skipped(Why::Erased), Outcome::Left];
+        for later in later {
+            let mut outcomes = Outcomes::default();
+            outcomes.take(&Page { at: at(1), rows: vec![row(1, sent)] });
+            outcomes.take(&Page { at: at(2), rows: vec![row(1, later)] });
+            assert_eq!(outcomes.rows().map(|(_, row)| row.outcome).collect::<Vec<_>>(), [sent]);
         }
     }
 
