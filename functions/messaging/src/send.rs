@@ -163,6 +163,7 @@ where
     }
 
     /// Sends letters of one channel, each in a slot of its pace.
+    #[expect(clippy::vec_box, reason = "a letter is large, and goes from hand to hand")]
     async fn send_by(
         &self,
         errand: &Errand<'_>,
