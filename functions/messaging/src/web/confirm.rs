@@ -20,8 +20,8 @@ use crate::consent::{Unheard, hear, look};
 
 /// Letters that ask one address for its word, within [`ASKED_WITHIN`]: who is
 /// not the one that was meant gets no more of them.
-pub(super) const ASKED_MAX: usize = 3;
-pub(super) const ASKED_WITHIN: i64 = Timestamp::DAY;
+pub const ASKED_MAX: usize = 3;
+pub const ASKED_WITHIN: i64 = Timestamp::DAY;
 
 /// A wish as it was typed.
 #[derive(Debug)]
