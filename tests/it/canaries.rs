@@ -254,6 +254,7 @@ impl World {
         let writer = Writer {
             people: self.people.clone(),
             merges: self.people.sharing(self.merges.clone()),
+            messages: None,
             clock: self.clock.clone(),
             entropy: SeededEntropy::seeded(3),
             key: id_key(),

@@ -10,6 +10,7 @@ use domain::profile::outbox::{Tie, TieReason};
 use domain::profile::stored::Version;
 use domain::profile::{Profile, lineage, page};
 use domain::rejection::{Reason, Rejection};
+use domain::segment::Cause;
 use domain::time::Timestamp;
 use domain::workspace::{SourceId, WorkspaceId};
 use ports::definitions::Workspace;
@@ -109,7 +110,7 @@ where
                 Ok(outcome)
             }
             Work::TakeOut { part, order } => {
-                let outcome = self.take_out(&workspace.id, part, order, spent).await?;
+                let outcome = self.take_out(&workspace, part, order, spent).await?;
                 audit(&workspace.id, order, &outcome);
                 Ok(outcome)
             }
@@ -148,7 +149,15 @@ where
         let now = self.clock.now();
         let named = |root: Root| (root.id, root.profile);
         match merge::merge(&workspace.rules, tie, now, named(a), named(b)) {
-            Ok(merged) => self.save(&workspace.id, tie, versions, merged, spent).await,
+            Ok(mut merged) => {
+                // Of two whom no segment ever concerned neither was written under the
+                // definitions; of both together one may hold. Without segments
+                // nobody has to look, and a merge costs no write more.
+                if workspace.segments > 0 {
+                    merged.survivor.1.segments.ask_anew(Cause::Merge, now);
+                }
+                self.save(&workspace.id, tie, versions, merged, spent).await
+            }
             Err(refusal) => {
                 self.refuse(&workspace.id, tie, both, &refusal, spent).await?;
                 Ok(Some(Outcome::Refused(refusal)))

@@ -14,8 +14,11 @@ use domain::profile::outbox::{Tie, TieReason};
 use domain::profile::stored::{IdentityRow, Owner, Version};
 use domain::profile::{Held, Profile, lineage};
 use domain::rules::Rules;
+use domain::segment::Cause;
+use domain::segment::stored::{SegmentId, SegmentSet};
 use domain::time::Timestamp;
 use domain::workspace::{SourceId, WorkspaceId};
+use ports::Definitions as _;
 use ports::definitions::{Source, Workspace};
 use ports::people::StoredProfile;
 use runtime::failure::Failure;
@@ -76,6 +79,11 @@ impl World {
             segments: 0,
             outreach: 0,
         });
+    }
+
+    /// The workspace as it is defined now.
+    async fn defined(&self) -> Workspace {
+        self.definitions.workspace(&workspace()).await.unwrap().unwrap()
     }
 
     /// A profile that holds identifiers, with one event at this moment.
@@ -172,6 +180,26 @@ async fn two_become_one_and_a_copy_of_the_request_changes_nothing() {
     let again = world.tie("user_id:u", "anonymous_id:a").await.unwrap();
     assert_eq!(again, Outcome::Already(visitor));
     assert_eq!(world.people.tables(), tables);
+}
+
+/// A segment that concerns neither of them may hold both.
+#[tokio::test]
+async fn two_who_were_never_written_under_the_definitions_are_due_once_they_are_one() {
+    let world = World::new();
+    let tied = async |a: &str, b: &str| {
+        world.person(-2, &[a]);
+        world.person(-1, &[b]);
+        let (survivor, _) = merged(world.tie(a, b).await);
+        (world.people.tables().profiles[&(workspace(), survivor)].due, world.profile(survivor).segments)
+    };
+    let (due, segments) = tied("anonymous_id:a", "user_id:a").await;
+    assert!(due.is_none() && segments.is_empty(), "there are no segments");
+    let document =
+        r#"{"name": "Both", "when": {"all": [{"identifier": "email"}, {"identifier": "user_id"}]}}"#;
+    let segment = SegmentSet::default().publish(&SegmentId::parse("both").unwrap(), document, NOW).unwrap();
+    world.definitions.publish(&workspace(), segment, NOW);
+    let (due, segments) = tied("email:b@example.com", "user_id:b").await;
+    assert_eq!((due, segments.stale), (Some(NOW.floor_to_minute()), Some(Cause::Merge)));
 }
 
 #[tokio::test]

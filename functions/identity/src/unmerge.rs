@@ -19,6 +19,7 @@ use domain::profile::stored::{IdentityRow, Item, ItemKey, Owner};
 use domain::profile::{Absorbed, Family, Held, Profile, Standing, ledger::Entry, page};
 use domain::segment::{Cause, Segments};
 use domain::workspace::WorkspaceId;
+use ports::definitions::Workspace;
 use ports::people::{Claim, Read, Save, SaveError, StoredProfile};
 use ports::{Clock, Definitions, Entropy, People, Rejections};
 use runtime::failure::Failure;
@@ -55,6 +56,8 @@ struct Before {
     /// All profiles that leave.
     leaving: BTreeSet<ProfileId>,
     rows: BTreeMap<Identifier, Option<IdentityRow>>,
+    /// There are segments, of which both have to be asked.
+    is_asked: bool,
     /// The identifier that gets an owner of its own.
     cut: Option<Identifier>,
 }
@@ -81,14 +84,15 @@ where
     /// Makes a part of a person a person of its own.
     pub async fn take_out(
         &self,
-        workspace: &WorkspaceId,
+        Workspace { id: workspace, segments, .. }: &Workspace,
         part: &Part,
         order: &Order,
         spent: &Spent,
     ) -> Result<Outcome, Failure> {
         let mut work: Option<(Before, Work)> = None;
         for _ in 0..ATTEMPTS_MAX {
-            let Some(before) = self.before(workspace, part).await? else { return Ok(Outcome::Nothing) };
+            let before = self.before(workspace, part, *segments > 0).await?;
+            let Some(before) = before else { return Ok(Outcome::Nothing) };
             if self.was_carried_out(workspace, [before.first], order).await? {
                 return Ok(Outcome::Nothing);
             }
@@ -194,7 +198,12 @@ where
     }
 
     /// Reads the person, and what is to leave.
-    async fn before(&self, workspace: &WorkspaceId, part: &Part) -> Result<Option<Before>, Failure> {
+    async fn before(
+        &self,
+        workspace: &WorkspaceId,
+        part: &Part,
+        is_asked: bool,
+    ) -> Result<Option<Before>, Failure> {
         let first = match part {
             Part::Absorbed(id) => *id,
             Part::Identifier(identifier) => {
@@ -221,7 +230,17 @@ where
                 let (leaves, stored, left) = way.remove(0);
                 let leaving = left.family.absorbed.keys().copied().chain([*id]).collect();
                 let left = Some((stored, left));
-                Ok(Some(Before { root, between: way, leaves, first, left, leaving, rows, cut: None }))
+                Ok(Some(Before {
+                    root,
+                    between: way,
+                    leaves,
+                    first,
+                    left,
+                    leaving,
+                    rows,
+                    is_asked,
+                    cut: None,
+                }))
             }
             Part::Identifier(identifier) => {
                 let held = root.2.identifiers.get(identifier).filter(|_| root.2.identifiers.len() > 1);
@@ -231,7 +250,7 @@ where
                 let cut = Some(identifier.clone());
                 let leaving = BTreeSet::from([leaves]);
                 let between = Vec::new();
-                Ok(Some(Before { root, between, leaves, first, left: None, leaving, rows, cut }))
+                Ok(Some(Before { root, between, leaves, first, left: None, leaving, rows, is_asked, cut }))
             }
         }
     }
@@ -452,17 +471,21 @@ where
         });
         let ties = ties.cloned().collect();
         let now = self.clock.now();
+        let anew = |known: &Segments| {
+            let is_asked = before.is_asked || !known.is_empty();
+            if is_asked { known.anew(Cause::Split, now) } else { Segments::default() }
+        };
         let (outbox, segments) = match side {
             Side::Stays => {
                 let changes = root.outbox.changes().to_vec();
-                (Outbox::from_parts(ties, changes), root.segments.anew(Cause::Split, now))
+                (Outbox::from_parts(ties, changes), anew(&root.segments))
             }
             Side::Leaves => {
                 // In no list since it was taken in; what it knew then counts on.
-                let left = before.left.as_ref().map(|(_, left)| left.segments.anew(Cause::Split, now));
+                let left = before.left.as_ref().map(|(_, left)| anew(&left.segments));
                 let segments = left.filter(|left| !left.is_empty()).unwrap_or_else(|| {
                     let memberships = domain::segment::Memberships::new();
-                    Segments { memberships, ..root.segments.anew(Cause::Split, now) }
+                    Segments { memberships, ..anew(&root.segments) }
                 });
                 (Outbox::from_parts(ties, Vec::new()), segments)
             }

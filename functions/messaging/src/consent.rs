@@ -1,7 +1,7 @@
 //! What is said about writing to an address, and what stands of it.
 
 use domain::identifier::Identifier;
-use domain::key::IdKey;
+use domain::key::{IdKey, ProfileId};
 use domain::messaging::address::{self, Address};
 use domain::messaging::record::{self, Record};
 use domain::profile::packed::Corrupt;
@@ -42,12 +42,24 @@ pub async fn hear<P: People>(
     word: &Record,
     now: Timestamp,
 ) -> Result<Heard, Unheard> {
-    let collection = key.address(workspace, of);
+    hear_at(people, (workspace, key.address(workspace, of)), Some(of), word, now).await
+}
+
+/// The same of an address that is known by its collection, as links know it.
+pub(crate) async fn hear_at<P: People>(
+    people: &P,
+    (workspace, collection): (&WorkspaceId, ProfileId),
+    of: Option<&Identifier>,
+    word: &Record,
+    now: Timestamp,
+) -> Result<Heard, Unheard> {
     people.put(workspace, collection, &[word.item()]).await?;
     for _ in 0..ATTEMPTS_MAX {
         let seen = item(people, workspace, collection, &address::key()).await?;
         let mut address = Address::read(seen.as_ref())?;
-        address.name(of);
+        if let Some(of) = of {
+            address.name(of);
+        }
         let is_new = address.hear(word.about.clone(), word.said, word.at, word.name);
         let heard = Heard { is_new, under_way: address.under_way(&word.about, now) };
         if !is_new {

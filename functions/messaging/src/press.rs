@@ -37,8 +37,11 @@ pub struct Press {
     /// The providers' sets of settings, by which receipts come back.
     email_set: Option<String>,
     sms_set: Option<String>,
-    ready: Mutex<HashMap<(WorkspaceId, TemplateId), (String, Arc<Template>)>>,
+    ready: Mutex<HashMap<(WorkspaceId, TemplateId), Made>>,
 }
+
+/// A template made ready, and the document that it was made of.
+type Made = (String, Arc<Template>);
 
 /// What is ready to be given to a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]

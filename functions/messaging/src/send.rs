@@ -145,6 +145,8 @@ where
         let looks = people
             .iter()
             .map(|(to, found)| async move { (*to, Box::pin(self.weigh(errand, *to, found, now)).await) });
+        // Made before they run: a stream of closures over borrowed data is not `Send` to the compiler.
+        let looks: Vec<_> = looks.collect();
         let mut looks = futures_util::stream::iter(looks).buffered(LOOKED_AT_ONCE);
         let mut ready: BTreeMap<Channel, Vec<Box<Ready>>> = BTreeMap::new();
         while let Some((to, weighed)) = looks.next().await {
@@ -161,6 +163,7 @@ where
     }
 
     /// Sends letters of one channel, each in a slot of its pace.
+    #[expect(clippy::vec_box, reason = "a letter is large, and goes from hand to hand")]
     async fn send_by(
         &self,
         errand: &Errand<'_>,
@@ -190,6 +193,7 @@ where
             let rest = left.split_off(slots.len().min(left.len()));
             let calls =
                 left.into_iter().zip(slots).map(|(ready, slot)| Box::pin(self.call(errand, ready, slot)));
+            let calls: Vec<_> = calls.collect();
             let mut calls = futures_util::stream::iter(calls).buffer_unordered(CALLED_AT_ONCE);
             left = rest;
             let mut failed = None;

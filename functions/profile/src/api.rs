@@ -238,10 +238,11 @@ where
         let workspace = &ask.caller.workspace;
         let (id, now) = (find::id(id)?, self.clock.now());
         ask.audit("allowed", &id.to_string());
-        ask::parameters(ask.request, &[])?;
+        let parameters = ask::parameters(ask.request, &["cursor"])?;
+        let behind = cursor(&parameters).map(segments::behind).transpose()?;
         let found = find::by_id(&self.people, workspace, id).await?;
         let compiled = self.compiled(workspace, &found).await?;
-        segments::of_person(&self.people, workspace, &found, &compiled, now).await.map(Answer::json)
+        segments::of_person(&self.people, workspace, &found, &compiled, behind, now).await.map(Answer::json)
     }
 
     async fn explain(&self, ask: &Ask<'_>, segment: &str) -> Result<Answer, Problem> {
@@ -354,9 +355,7 @@ where
         if message.events.is_empty() {
             return Ok(());
         }
-        let attributes = vec![("trace".to_owned(), message.trace.clone())];
-        let outgoing = |body| Outgoing { body, attributes: attributes.clone(), fifo: None };
-        Ok(self.queue.send(message.pack().into_iter().map(outgoing).collect()).await?)
+        Ok(self.queue.send(Outgoing::events(message)).await?)
     }
 
     async fn workspace(&self, caller: &Caller) -> Result<Arc<Workspace>, Problem> {

@@ -2,6 +2,7 @@
 
 use domain::identity_request::{IdentityRequest, Work};
 use domain::key::{IdKey, ProfileId};
+use domain::messaging::parcel::Recipient;
 use domain::profile::outbox::Tie;
 use domain::profile::stored::{IdentityRow, Owner};
 use domain::profile::{Profile, page};
@@ -9,7 +10,8 @@ use domain::segment::{Change, list};
 use domain::workspace::WorkspaceId;
 use ports::people::{Read, Save, SaveError, StoredProfile};
 use ports::queue::{Fifo, Outgoing};
-use ports::{Clock, Entropy, People, Queue, Unavailable};
+use ports::{Clock, Definitions, Entropy, People, Queue, Unavailable};
+use runtime::definitions::Cached;
 
 use crate::stage::Writer;
 use crate::write::after;
@@ -18,8 +20,9 @@ impl<P: People, Q: Queue, C: Clock, E: Entropy> Writer<P, Q, C, E> {
     /// Carries out a profile's outbox as read, then clears what was carried
     /// out, by id. If another writer came between, the entries stay and are
     /// carried out again: that changes nothing.
-    pub async fn flush(
+    pub async fn flush<D: Definitions>(
         &self,
+        definitions: &Cached<D>,
         workspace: &WorkspaceId,
         id: ProfileId,
         stored: &StoredProfile,
@@ -44,6 +47,7 @@ impl<P: People, Q: Queue, C: Clock, E: Entropy> Writer<P, Q, C, E> {
         if !requests.is_empty() {
             self.merges.send(requests).await?;
         }
+        self.send_messages(definitions, workspace, id, profile.outbox.changes()).await?;
         let mut next = profile.clone();
         next.outbox.clear(&sent);
         next.outbox.clear_changes(&told);
@@ -60,6 +64,28 @@ impl<P: People, Q: Queue, C: Clock, E: Entropy> Writer<P, Q, C, E> {
             Ok(()) | Err(SaveError::Conflict) => Ok(()),
             Err(SaveError::Unavailable(cause)) => Err(cause),
         }
+    }
+
+    /// Hands whoever entered a segment to the messaging stage, for each message
+    /// that waits for it; a copy of it sends nothing twice.
+    async fn send_messages<D: Definitions>(
+        &self,
+        definitions: &Cached<D>,
+        workspace: &WorkspaceId,
+        id: ProfileId,
+        changes: &[Change],
+    ) -> Result<(), Unavailable> {
+        let entered: Vec<&Change> = changes.iter().filter(|change| change.has_entered()).collect();
+        let Some(queue) = self.messages.as_ref().filter(|_| !entered.is_empty()) else { return Ok(()) };
+        let known = definitions.workspace(workspace, self.clock.now()).await?;
+        let outreach = definitions.outreach(workspace, known.map_or(0, |known| known.outreach)).await?;
+        let parcels = entered.into_iter().flat_map(|change| {
+            let to = Recipient { profile: id, turn: change.seq, due: change.at };
+            outreach.entered(workspace, &change.segment, to)
+        });
+        let parcels: Vec<Outgoing> =
+            parcels.map(|parcel| Outgoing { body: parcel.pack(), ..Outgoing::default() }).collect();
+        if parcels.is_empty() { Ok(()) } else { queue.send(parcels).await }
     }
 
     /// Writes a changed answer into the person's own collection and into the

@@ -4,10 +4,11 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::event::EventKind;
+use domain::event::{Event, EventKind};
 use domain::key::{EventName, ProfileId};
 use domain::profile::ledger::Entry;
 use domain::profile::merge::is_root;
+use domain::profile::packed::Corrupt;
 use domain::profile::stamp::Stamp;
 use domain::profile::stored::ItemKey;
 use domain::profile::{Profile, page};
@@ -33,7 +34,7 @@ pub enum Refreshed {
     /// All is as it was.
     Same,
     Written,
-    /// Another writer came between; whoever it was looked at the same.
+    /// Another writer came between, and may have given no new answers.
     Overtaken,
 }
 
@@ -68,7 +69,7 @@ impl<P: People, Q: Queue, C: Clock, E: Entropy> Writer<P, Q, C, E> {
             Err(SaveError::Unavailable(cause)) => return Err(Failure::retry(cause)),
         }
         if !next.outbox.is_empty() {
-            self.flush(workspace, id, &next_stored, &next).await.map_err(Failure::retry)?;
+            self.flush(definitions, workspace, id, &next_stored, &next).await.map_err(Failure::retry)?;
         }
         Ok(Refreshed::Written)
     }
@@ -114,7 +115,8 @@ impl<P: People, Q: Queue, C: Clock, E: Entropy> Writer<P, Q, C, E> {
         Ok(next)
     }
 
-    /// Builds the absent features from the events that the ledger proves.
+    /// Builds the absent features from the events that the ledger proves: of the
+    /// pages one at a time is held, for a timeline has no bound.
     async fn build(
         &self,
         workspace: &WorkspaceId,
@@ -122,60 +124,67 @@ impl<P: People, Q: Queue, C: Clock, E: Entropy> Writer<P, Q, C, E> {
         compiled: &Compiled,
         profile: &Profile,
     ) -> Result<BTreeMap<FeatureId, Feature>, Unavailable> {
-        let unreadable = |cause| Unavailable::new("reading a page", cause);
         let (always, ever) = (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX));
         let mut proven: BTreeSet<Entry> = profile.ledger.entries().iter().copied().collect();
         for (of, epoch) in profile.collections(id) {
-            for body in self.bodies(workspace, of, page::ledger_range(epoch, always)).await? {
-                proven.extend(page::read_ledger_entries(&body).map_err(unreadable)?);
-            }
+            let mut take = |body: &[u8]| {
+                proven.extend(page::read_ledger_entries(body)?);
+                Ok(())
+            };
+            self.bodies(workspace, of, page::ledger_range(epoch, always), &mut take).await?;
         }
         let absent = |feature: &FeatureId| !profile.segments.features.contains_key(feature);
         let mut built: BTreeMap<FeatureId, Feature> =
             compiled.features.keys().filter(|id| absent(id)).map(|id| (*id, Feature::default())).collect();
         let mut taken: BTreeSet<EventName> = BTreeSet::new();
         for (of, epoch) in profile.collections(id) {
-            for body in self.bodies(workspace, of, page::timeline_range(epoch, always, ever)).await? {
-                for event in page::read_timeline(&body).map_err(unreadable)? {
+            let mut take = |body: &[u8]| {
+                for event in page::read_timeline(body)? {
                     let name = event.name(&self.key);
                     let is_proven = proven.contains(&Entry { at: event.client_time.at(), name });
-                    if !compiled.takes(event.kind) || !is_proven || !taken.insert(name) {
-                        continue;
-                    }
-                    let stamp = Stamp { at: event.event_time, event: name };
-                    let mut payload = named(&event.payload);
-                    let reads = |(id, query): (FeatureId, &Query)| {
-                        query.reads_properties() && built.contains_key(&id)
-                    };
-                    if event.kind == EventKind::Identify || compiled.features_of(&event, &payload).any(reads)
-                    {
-                        payload = serde_json::from_str(&event.payload).unwrap_or_default();
-                    }
-                    for (id, query) in compiled.features_of(&event, &payload) {
-                        if let Some(feature) = built.get_mut(&id) {
-                            query.take(feature, &event, &payload, stamp);
-                        }
+                    if compiled.takes(event.kind) && is_proven && taken.insert(name) {
+                        take_into(&mut built, compiled, &event, name);
                     }
                 }
-            }
+                Ok(())
+            };
+            self.bodies(workspace, of, page::timeline_range(epoch, always, ever), &mut take).await?;
         }
         Ok(built)
     }
 
+    /// Gives the bodies of a range's items to `take`, page by page.
     async fn bodies(
         &self,
         workspace: &WorkspaceId,
         id: ProfileId,
         (mut from, to): (ItemKey, ItemKey),
-    ) -> Result<Vec<Vec<u8>>, Unavailable> {
-        let mut bodies = Vec::new();
+        take: &mut (dyn FnMut(&[u8]) -> Result<(), Corrupt> + Send),
+    ) -> Result<(), Unavailable> {
         loop {
             let read = self.people.items(workspace, id, &from, &to).await?;
-            bodies.extend(read.items.into_iter().map(|item| item.body));
+            for item in read.items {
+                take(&item.body).map_err(|cause| Unavailable::new("reading a page", cause))?;
+            }
             match read.next {
                 Some(next) => from = after(&next),
-                None => return Ok(bodies),
+                None => return Ok(()),
             }
+        }
+    }
+}
+
+/// Takes an event into those features of a profile that are built.
+fn take_into(built: &mut BTreeMap<FeatureId, Feature>, compiled: &Compiled, event: &Event, name: EventName) {
+    let stamp = Stamp { at: event.event_time, event: name };
+    let mut payload = named(&event.payload);
+    let reads = |(id, query): (FeatureId, &Query)| query.reads_properties() && built.contains_key(&id);
+    if event.kind == EventKind::Identify || compiled.features_of(event, &payload).any(reads) {
+        payload = serde_json::from_str(&event.payload).unwrap_or_default();
+    }
+    for (id, query) in compiled.features_of(event, &payload) {
+        if let Some(feature) = built.get_mut(&id) {
+            query.take(feature, event, &payload, stamp);
         }
     }
 }

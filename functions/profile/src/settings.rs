@@ -14,6 +14,8 @@ pub struct Upsert {
     pub id_key_parameter: String,
     /// The identity stage's queue.
     pub identity_queue_url: String,
+    /// The messaging stage's, where there is one.
+    pub messaging_queue_url: Option<String>,
 }
 
 /// Settings of `profile-sweep`.
@@ -25,6 +27,8 @@ pub struct Sweep {
     pub identity_queue_url: String,
     /// The segments stage's queue.
     pub segments_queue_url: String,
+    /// The messaging stage's, where there is one.
+    pub messaging_queue_url: Option<String>,
 }
 
 /// Settings of `profile-api`.
@@ -76,6 +80,7 @@ impl Upsert {
             max_receives: receives.ok_or(Invalid::NoNumber("PROFILE_MAX_RECEIVES"))?,
             id_key_parameter: required("ID_KEY_PARAMETER")?,
             identity_queue_url: required("IDENTITY_QUEUE_URL")?,
+            messaging_queue_url: required("MESSAGING_QUEUE_URL").ok(),
         })
     }
 }
@@ -88,6 +93,7 @@ impl Sweep {
             id_key_parameter: required("ID_KEY_PARAMETER")?,
             identity_queue_url: required("IDENTITY_QUEUE_URL")?,
             segments_queue_url: required("SEGMENTS_QUEUE_URL")?,
+            messaging_queue_url: required("MESSAGING_QUEUE_URL").ok(),
         })
     }
 }

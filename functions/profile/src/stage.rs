@@ -20,6 +20,8 @@ pub struct Writer<P, Q, C, E> {
     pub people: P,
     /// The identity stage's queue.
     pub merges: Q,
+    /// The messaging stage's; a deployment that writes to nobody has none.
+    pub messages: Option<Q>,
     pub clock: C,
     pub entropy: E,
     pub key: IdKey,
@@ -64,8 +66,8 @@ where
         Self { writer, definitions: Cached::new(definitions), rejections, conduct: PhantomData }
     }
 
-    /// Looks at whoever is due, as [`Writer::sweep`] does.
+    /// Looks at whoever is due, as [`Writer::sweep`] does, with all the time there is.
     pub async fn sweep(&self) -> Result<Swept, Failure> {
-        self.writer.sweep_of(X::SWEPT, &self.definitions).await
+        self.writer.sweep_of(X::SWEPT, &self.definitions, Timestamp::from_millis(i64::MAX)).await
     }
 }

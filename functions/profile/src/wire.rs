@@ -29,7 +29,9 @@ pub fn read(body: &str) -> Result<Message, Failure> {
 /// A message is folded only where it belongs.
 pub fn belongs(message: &Message, workspace: Option<&Workspace>) -> Result<(), Failure> {
     let workspace = workspace.ok_or_else(|| Failure::reject(Foreign::Workspace))?;
-    let known = |source: &SourceId| workspace.sources.iter().any(|known| known.id == *source);
+    let own = SourceId::messaging();
+    let known =
+        |source: &SourceId| *source == own || workspace.sources.iter().any(|known| known.id == *source);
     let all_known = message.events.iter().all(|event| known(&event.source));
     all_known.then_some(()).ok_or_else(|| Failure::reject(Foreign::Source))
 }

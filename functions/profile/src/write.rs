@@ -126,7 +126,10 @@ where
         }
         let stored = batch.loaded.stored.get(&id);
         if let (true, Some(stored)) = (profile.outbox.is_full(), stored) {
-            self.writer.flush(&batch.workspace.id, id, stored, &profile).await.map_err(Failure::retry)?;
+            self.writer
+                .flush(&self.definitions, &batch.workspace.id, id, stored, &profile)
+                .await
+                .map_err(Failure::retry)?;
             return Err(Failure::retry(OutboxFull(id)));
         }
         let fresh = self.fresh(batch, id, group, &profile).await?;
@@ -515,7 +518,7 @@ where
             .await?;
         if !next.outbox.is_empty() {
             // Whatever happens here, the profile is due and the sweep tries again.
-            if let Err(cause) = self.writer.flush(workspace, id, &whole, &next).await {
+            if let Err(cause) = self.writer.flush(&self.definitions, workspace, id, &whole, &next).await {
                 tracing::warn!(profile.id = %id, "Will leave the outbox of profile `{id}` to the sweep: {cause}.");
             }
         }

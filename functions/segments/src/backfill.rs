@@ -1,7 +1,7 @@
 //! Asking everybody of one part about new definitions, a while at a time.
 
 use domain::key::ProfileId;
-use domain::segment::fill::{Fill, Part, Phase, Request, Walked};
+use domain::segment::fill::{Fill, Part, Phase, ROUNDS_MAX, Request, Walked};
 use domain::time::Timestamp;
 use domain::workspace::WorkspaceId;
 use futures_util::StreamExt as _;
@@ -15,6 +15,12 @@ use runtime::stored;
 
 /// People who are looked at side by side.
 const AT_ONCE: usize = 16;
+/// Lost races over one person before the part is left to the next minute.
+const ATTEMPTS_MAX: usize = 8;
+
+#[derive(Debug, thiserror::Error)]
+#[error("the profile was written by others in {ATTEMPTS_MAX} attempts")]
+struct Contended;
 
 /// The stage over its ports.
 #[derive(Debug)]
@@ -28,8 +34,10 @@ pub struct Stage<P, D, Q, C, E> {
 pub struct Walk {
     pub looked_at: u64,
     pub written: u64,
-    /// Profiles that could not be looked at: the part stays where it is.
+    /// Profiles that could not be looked at: the part stays where it is for a while.
     pub failed: u64,
+    /// Profiles without which it then went on.
+    pub left_out: u64,
     /// Fills that came to their end.
     pub ended: usize,
 }
@@ -65,11 +73,19 @@ where
             }
             let before = *walk;
             let to = self.look(&fill, part.number, &at, walk).await?;
-            if walk.failed > before.failed {
+            // Who holds the part up is looked at again, and counted once.
+            let waits = to.rounds > 0;
+            let looked_at = if waits { 0 } else { walk.looked_at - before.looked_at };
+            self.definitions.store().walk(&fill, part.number, &to, looked_at).await?;
+            if waits {
                 return Ok(());
             }
-            let looked_at = walk.looked_at - before.looked_at;
-            self.definitions.store().walk(&fill, part.number, &to, looked_at).await?;
+            let left_out = to.left_out.saturating_sub(at.left_out);
+            if left_out > 0 {
+                walk.left_out += left_out;
+                let of = &fill.is.workspace;
+                tracing::warn!(workspace = %of, left_out, "Went on without {left_out} profiles that could not be asked in {ROUNDS_MAX} rounds");
+            }
             if let Some(at) = fill.parts.get_mut(usize::from(part.number)) {
                 *at = to;
             }
@@ -114,12 +130,12 @@ where
         let found = people.profiles(&fill.is.workspace, &ids, Read::Consistent).await?;
         let there = ids.into_iter().zip(found).filter_map(|(id, stored)| Some((id, stored?)));
         let looks = there.map(|(id, stored)| self.look_at(&fill.is.workspace, id, stored, fill.is.version));
+        let failed = walk.failed;
         let mut looks = futures_util::stream::iter(looks).buffer_unordered(AT_ONCE);
         while let Some((id, looked)) = looks.next().await {
             walk.looked_at += 1;
             match looked {
                 Ok(Refreshed::Same) => (),
-                // Whoever came between knew the new definitions, too.
                 Ok(Refreshed::Written | Refreshed::Overtaken) => walk.written += 1,
                 Err(cause) => {
                     walk.failed += 1;
@@ -128,7 +144,7 @@ where
                 }
             }
         }
-        Ok(Walked { done: everyone.next.is_none(), cursor: everyone.next })
+        Ok(at.on(everyone.next, walk.failed - failed))
     }
 
     async fn look_at(
@@ -138,13 +154,32 @@ where
         stored: StoredProfile,
         version: u64,
     ) -> (ProfileId, Result<Refreshed, Failure>) {
-        let looked = match stored::profile(id, &stored) {
-            Ok(profile) => {
-                let known = (&stored, &profile);
-                guard(Box::pin(self.writer.refresh(&self.definitions, workspace, id, known, version))).await
+        (id, guard(Box::pin(self.ask(workspace, id, stored, version))).await)
+    }
+
+    /// Asks one person until the answers stand: whoever came between may have
+    /// written those of before, for carrying out an outbox gives no new ones.
+    async fn ask(
+        &self,
+        workspace: &WorkspaceId,
+        id: ProfileId,
+        mut stored: StoredProfile,
+        version: u64,
+    ) -> Result<Refreshed, Failure> {
+        let writer = &self.writer;
+        for _ in 0..ATTEMPTS_MAX {
+            let profile = stored::profile(id, &stored)?;
+            let known = (&stored, &profile);
+            match writer.refresh(&self.definitions, workspace, id, known, version).await? {
+                Refreshed::Overtaken => (),
+                asked @ (Refreshed::Same | Refreshed::Written) => return Ok(asked),
             }
-            Err(unreadable) => Err(unreadable),
-        };
-        (id, looked)
+            let again = writer.people.profiles(workspace, &[id], Read::Consistent).await;
+            match again.map_err(Failure::retry)?.pop().flatten() {
+                Some(again) => stored = again,
+                None => return Ok(Refreshed::Same), // There is nobody to ask any more.
+            }
+        }
+        Err(Failure::retry(Contended))
     }
 }

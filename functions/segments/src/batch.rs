@@ -35,15 +35,16 @@ where
             all.looked_at += walk.looked_at;
             all.written += walk.written;
             all.failed += walk.failed;
+            all.left_out += walk.left_out;
             all.ended += walk.ended;
         }
         verdicts.push(walked.map(drop));
     }
     let response = settle(dead_letters, records, verdicts, max_receives).await;
-    let Walk { looked_at, written, failed, ended } = all;
+    let Walk { looked_at, written, failed, left_out, ended } = all;
     tracing::info!(
         name: metrics::EVENT,
-        looked_at, written, failed, ended,
+        looked_at, written, failed, left_out, ended,
         "Asked {looked_at} profiles about new segments"
     );
     response

@@ -8,6 +8,8 @@ pub struct Backfill {
     pub definitions_table: String,
     /// The identity stage's queue.
     pub identity_queue_url: String,
+    /// The messaging stage's, where there is one.
+    pub messaging_queue_url: Option<String>,
     pub dlq_url: String,
     /// The queue's `maxReceiveCount`.
     pub max_receives: u32,
@@ -33,6 +35,7 @@ impl Backfill {
             identities_table: required("IDENTITIES_TABLE")?,
             definitions_table: required("DEFINITIONS_TABLE")?,
             identity_queue_url: required("IDENTITY_QUEUE_URL")?,
+            messaging_queue_url: required("MESSAGING_QUEUE_URL").ok(),
             dlq_url: required("SEGMENTS_DLQ_URL")?,
             max_receives: receives.ok_or(Invalid::NoNumber("SEGMENTS_MAX_RECEIVES"))?,
             id_key_parameter: required("ID_KEY_PARAMETER")?,

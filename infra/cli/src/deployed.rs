@@ -50,6 +50,15 @@ pub(crate) struct Resources {
     charged: Option<Charged>,
 }
 
+/// What the template says that it made of messaging.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct MessagingResources {
+    v: u32,
+    queues: BTreeMap<String, Fed>,
+    alarm_metrics: u32,
+    functions: BTreeMap<String, Function>,
+}
+
 /// The URLs of a queue and of its dead letters.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Fed {
@@ -157,7 +166,19 @@ impl Stack {
             Some(region) => loader.region(Region::new(region.to_owned())),
             None => loader,
         };
-        Self::with(name, loader.load().await).await
+        Self::with(name, loader.load().await).await?.with_messaging().await
+    }
+
+    /// Adds what the template made of messaging, if it did.
+    async fn with_messaging(mut self) -> Result<Self, Failed> {
+        let said = self.parameters.find(&self.parameter("resources-messaging")).await;
+        let Some(said) = said.map_err(|cause| remedy::explained(&self.name, cause.into()))? else {
+            return Ok(self);
+        };
+        let messaging = MessagingResources::parse(said.expose());
+        let messaging = messaging.ok_or_else(|| StackError::Resources(self.name.clone()))?;
+        self.resources.add(messaging);
+        Ok(self)
     }
 
     pub(crate) async fn with(name: &str, config: SdkConfig) -> Result<Self, Failed> {
@@ -271,7 +292,22 @@ impl SigningKept for Stack {
     }
 }
 
+impl MessagingResources {
+    /// `None` is another form than this build's.
+    fn parse(text: &str) -> Option<Self> {
+        serde_json::from_str::<Self>(text).ok().filter(|resources| resources.v == FORM)
+    }
+}
+
 impl Resources {
+    fn add(&mut self, messaging: MessagingResources) {
+        self.queues.extend(messaging.queues);
+        if let Some(charged) = &mut self.charged {
+            charged.alarm_metrics = charged.alarm_metrics.saturating_add(messaging.alarm_metrics);
+            charged.functions.extend(messaging.functions);
+        }
+    }
+
     fn parse(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok().filter(|resources: &Self| resources.v == FORM)
     }

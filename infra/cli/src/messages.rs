@@ -10,6 +10,7 @@ use domain::messaging::outreach::{
     Audience, Message, MessageDocument, MessageId, Outreach, Settings, TemplateId, Written,
 };
 use domain::messaging::quiet::WallTime;
+use domain::messaging::report::{Seen, Sums};
 use domain::messaging::run::{Outcome, Pause, Row, Run, Status};
 use domain::rules::document::Mistake;
 use domain::time::Timestamp;
@@ -259,10 +260,17 @@ impl<C: Clock, P: People> Desk<'_, C, P> {
                 unknown.push(delivery.to_string());
             }
         }
-        let variants =
-            message.variants.iter().zip(0_u8..).map(
-                |(variant, place)| json!({ "template": variant.template, "outcomes": counts.get(&place) }),
-            );
+        let sums = messaging::report::report(self.people, self.at(), (id, &message)).await?;
+        // The only variant of a message has no name in its report.
+        let name = |template: &TemplateId| {
+            if message.variants.len() < 2 { String::new() } else { template.to_string() }
+        };
+        let variants = message.variants.iter().zip(0_u8..).map(|(variant, place)| {
+            let of = sums.variants.get(&name(&variant.template));
+            json!({
+                "template": variant.template, "outcomes": counts.get(&place), "after": of.map(after),
+            })
+        });
         let (variants, run) = (variants.collect::<Vec<_>>(), run.as_ref().map(of_run));
         let is_broadcast = matches!(message.audience, Audience::Broadcast(_));
         Ok(json!({
@@ -288,6 +296,25 @@ impl<C: Clock, P: People> Desk<'_, C, P> {
         };
         Ok(json!({ "message": id, "rows": rows.iter().map(row).collect::<Vec<_>>() }))
     }
+}
+
+/// What happened to letters after they were sent.
+fn after(sums: &Sums) -> Value {
+    let seen = |seen: &Seen| {
+        json!({
+            "letters": seen.letters, "hits": seen.hits, "people": seen.people, "hits_by_people": seen.hits_by_people,
+        })
+    };
+    json!({
+        "sent": sums.sent,
+        "delivered": sums.delivered,
+        "bounced": { "hard": sums.bounced.hard, "transient": sums.bounced.transient },
+        "complained": sums.complained,
+        "unsubscribed": sums.unsubscribed,
+        "opened": seen(&sums.opened),
+        "clicked": seen(&sums.clicked),
+        "read_seconds": sums.read_seconds,
+    })
 }
 
 const fn delivery(outcome: Outcome) -> Option<domain::key::DeliveryId> {

@@ -376,6 +376,7 @@ impl<C: Clock, K: SigningKept, E: Entropy> Desk<'_, C, K, E> {
             json!({
                 "begins": fill.is.published.plus(fill::ROLLOUT).rfc3339(),
                 "looked_at": fill.looked_at,
+                "left_out": fill.parts.iter().map(|part| part.left_out).sum::<u64>(),
                 "parts_done": done,
                 "parts": fill.parts.len(),
             })

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::time::Timestamp;
 use local::consumer::Consumer;
 use local::http::Server;
 use local::store::{DataFolder, Store};
 use local::template::Wiring;
-use local::{Journal, Queues, Timer};
+use local::{Journal, Mailbox, Queues, Timer};
 use ports::Clock as _;
 use runtime::{SystemEntropy, telemetry};
 use serde_json::json;
@@ -36,7 +37,7 @@ pub(crate) async fn run(options: Local) -> Result<(), Failed> {
     telemetry::init_program_with(journal.layer(clock.clone()));
     let store = Store::start(&folder.store_file(), clock.clone()).await?;
     let client = stack::client(&store.url());
-    let wiring = Wiring::parse(TEMPLATE)?;
+    let wiring = Wiring::parse_with(TEMPLATE, &stack::messaging::GIVEN)?;
     tables::create(&client, &wiring.tables).await?;
     let queues = Queues::open(&folder.queues_file(), wiring.queues.clone(), &SystemEntropy)?;
     let definitions = Definitions::new(client.clone(), DEFINITIONS, clock.clone());
@@ -50,6 +51,7 @@ pub(crate) async fn run(options: Local) -> Result<(), Failed> {
         keys: keys.clone(),
         journal: journal.clone(),
         folder: Folder(folder.path().to_owned()),
+        mailbox: Mailbox::open(&folder.mailbox_file(), clock.clone())?,
     };
     parts.check()?;
     let doors = Arc::new(parts.doors()?);
@@ -59,13 +61,16 @@ pub(crate) async fn run(options: Local) -> Result<(), Failed> {
         async move { doors.answer(request).await }
     });
     let server = server.await?;
-    let consumers = parts.consumers()?;
-    let timers = timers(&parts, &clock)?;
+    let consumers = parts.consumers(&server.url())?;
+    let mut timers = timers(&parts, &clock)?;
+    timers.extend(parts.planner()?);
+    let postman = parts.postman()?;
     let stop = Stop::listen()?;
     data::write_url(folder.path(), &server.url())?;
     greet(&options, &server.url(), &keys);
     stop.asked().await;
     journal.stop_waiting();
+    postman.abort();
     end(server, consumers, timers, store).await;
     journal.flush().await;
     Ok(())
@@ -81,7 +86,9 @@ fn timers(parts: &Parts, clock: &LocalClock) -> Result<Vec<Timer>, Failed> {
             let sweep = Arc::clone(&sweep);
             async move {
                 let swept = async {
-                    sweep.writer.sweep(&sweep.definitions).await?;
+                    // As long as the function may run.
+                    let until = sweep.writer.clock.now().plus(Timestamp::MINUTE);
+                    sweep.writer.sweep(&sweep.definitions, until).await?;
                     profile::fill::send(&sweep.definitions, &sweep.parts, &sweep.writer.clock).await
                 };
                 if let Err(failure) = swept.await {

@@ -111,13 +111,21 @@ pub(crate) async fn run(command: SegmentsCommand) -> Result<(), Failed> {
         }
         SegmentsCommand::Of { who, target, json } => {
             let client = Client::of(&target)?;
-            let answer = client.get(&format!("/v1/profiles/{}/segments", id(&client, &who).await?)).await?;
-            if json {
-                output::line(&answer.to_string());
-            } else {
-                output::lines(&of_person(&answer));
+            let path = format!("/v1/profiles/{}/segments", id(&client, &who).await?);
+            let mut answer = client.get(&path).await?;
+            if !json {
+                output::lines(&stands(&answer));
             }
-            Ok(())
+            loop {
+                // Page by page: a life has more changes than one answer.
+                if json {
+                    output::line(&answer.to_string());
+                } else {
+                    output::lines(&changed(&answer));
+                }
+                let Some(next) = answer.get("next").and_then(Value::as_str) else { return Ok(()) };
+                answer = client.get(&format!("{path}?cursor={next}")).await?;
+            }
         }
         SegmentsCommand::Explain { segment, who, target, json } => {
             let client = Client::of(&target)?;
@@ -172,10 +180,9 @@ fn row(member: &Value) -> Result<String, Unusable> {
     Ok(format!("{},{}", text("id")?, text("since")?))
 }
 
-fn of_person(answer: &Value) -> Vec<String> {
-    let list = |field: &str| answer.get(field).and_then(Value::as_array).into_iter().flatten();
-    let text = |of: &Value, field: &str| of.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let mut lines: Vec<String> = list("segments")
+/// In which segments somebody is.
+fn stands(answer: &Value) -> Vec<String> {
+    let mut lines: Vec<String> = list(answer, "segments")
         .map(|one| {
             let sign = if one.get("in") == Some(&json!(true)) { "in " } else { "out" };
             let until = text(one, "until");
@@ -187,11 +194,24 @@ fn of_person(answer: &Value) -> Vec<String> {
     if lines.is_empty() {
         lines.push("There is no segment yet; `tributary segments set` makes one.".to_owned());
     }
-    for one in list("history") {
-        let (at, what) = (text(one, "at"), text(one, "what"));
-        lines.push(format!("{at}  {what} {} ({})", text(one, "segment"), text(one, "cause")));
-    }
     lines
+}
+
+/// What changed.
+fn changed(answer: &Value) -> Vec<String> {
+    let line = |one| {
+        let (at, what) = (text(one, "at"), text(one, "what"));
+        format!("{at}  {what} {} ({})", text(one, "segment"), text(one, "cause"))
+    };
+    list(answer, "history").map(line).collect()
+}
+
+fn list<'a>(answer: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
+    answer.get(field).and_then(Value::as_array).into_iter().flatten()
+}
+
+fn text<'a>(of: &'a Value, field: &str) -> &'a str {
+    of.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Each condition under the one that it is a part of.

@@ -1,5 +1,7 @@
 //! The deployed functions, run in this process as `template.yaml` wires them.
 
+pub(crate) mod messaging;
+
 use std::sync::Arc;
 
 use aws_credential_types::Credentials;
@@ -12,7 +14,7 @@ use dynamodb::{Idempotency, People, Rejections};
 use ingest::Ingest;
 use local::consumer::Consumer;
 use local::template::{Function, When, Wiring};
-use local::{Journal, LocalQueue, Queues};
+use local::{Journal, LocalQueue, Mailbox, Queues};
 use ports::Clock as _;
 use profile::api::{Api, Ports};
 use profile::signing::Renewed;
@@ -62,12 +64,15 @@ pub(crate) struct Parts {
     pub(crate) keys: Keys,
     pub(crate) journal: Journal,
     pub(crate) folder: Folder,
+    /// What is sent to people stays here.
+    pub(crate) mailbox: Mailbox<LocalClock>,
 }
 
 /// The functions that answer HTTP.
 pub(crate) struct Doors {
     ingest: LocalIngest,
     api: LocalApi,
+    web: messaging::LocalWeb,
     tools: Tools,
 }
 
@@ -84,8 +89,18 @@ enum Unwired {
 }
 
 /// The functions that this program holds; the template may name no other.
-const KNOWN: [&str; 6] =
-    ["ingest-http", "profile-upsert", "profile-api", "profile-sweep", "identity-merge", "segments-backfill"];
+const KNOWN: [&str; 10] = [
+    "ingest-http",
+    "profile-upsert",
+    "profile-api",
+    "profile-sweep",
+    "identity-merge",
+    "segments-backfill",
+    "messaging-plan",
+    "messaging-send",
+    "messaging-web",
+    "messaging-feedback",
+];
 
 /// A client of the embedded store; nobody checks its credentials.
 pub(crate) fn client(url: &str) -> Client {
@@ -172,18 +187,21 @@ impl Parts {
             journal: self.journal.clone(),
             key: self.id_key()?,
             folder: self.folder.clone(),
+            mailbox: self.mailbox.clone(),
         };
         let signing = profile::settings::signing_keys(&self.keys.signing_keys)?;
         let signing = Renewed::new(self.folder.clone(), signing, self.clock.now());
         let api = Api::new(ports, self.id_key()?, signing);
-        Ok(Doors { ingest, api, tools })
+        Ok(Doors { ingest, api, web: self.web()?, tools })
     }
 
-    /// Starts what queues feed.
-    pub(crate) fn consumers(&self) -> Result<Vec<Consumer>, Failed> {
+    /// Starts what queues feed; `url` is where this platform answers.
+    pub(crate) fn consumers(&self, url: &str) -> Result<Vec<Consumer>, Failed> {
         let mut consumers = self.profile_consumers()?;
         consumers.extend(self.identity_consumers()?);
         consumers.extend(self.segments_consumers()?);
+        consumers.extend(self.messaging_consumers(url)?);
+        consumers.extend(self.feedback_consumers()?);
         Ok(consumers)
     }
 
@@ -259,6 +277,7 @@ impl Parts {
         Ok(Writer {
             people: self.people(function)?,
             merges: self.queue(function, "IDENTITY_QUEUE_URL")?,
+            messages: Some(self.queue(function, "MESSAGING_QUEUE_URL")?),
             clock: self.clock.clone(),
             entropy: SystemEntropy,
             key: self.id_key()?,
@@ -285,6 +304,12 @@ fn is_admin(path: &str) -> bool {
     matches!(steps.as_slice(), ["v1", "profiles" | "sources" | "segments", ..])
 }
 
+/// Paths of the links of letters.
+fn is_link(path: &str) -> bool {
+    let steps: Vec<&str> = path.split('/').filter(|step| !step.is_empty()).collect();
+    matches!(steps.as_slice(), ["u" | "p" | "o" | "c" | "confirm", token] if token.contains('.'))
+}
+
 impl Doors {
     /// See [`Tools::adopt`].
     pub(crate) async fn adopt(&self) -> Result<(), Failed> {
@@ -295,6 +320,9 @@ impl Doors {
         let path = request.raw_path.as_deref().unwrap_or_default();
         if path.starts_with(PREFIX) {
             return self.tools.answer(&request).await;
+        }
+        if is_link(path) {
+            return self.web.handle(request).await;
         }
         if is_admin(path) { self.api.handle(request).await } else { self.ingest.handle(request).await }
     }

@@ -7,7 +7,7 @@ use aws_lambda_events::encodings::Body;
 use aws_lambda_events::query_map::QueryMap;
 use domain::key::IdKey;
 use domain::time::Timestamp;
-use local::{Journal, Queues};
+use local::{Journal, Mailbox, Queues};
 use ports::Clock as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -37,6 +37,7 @@ pub(crate) struct Tools {
     /// By it the journal knows message ids.
     pub(crate) key: IdKey,
     pub(crate) folder: Folder,
+    pub(crate) mailbox: Mailbox<LocalClock>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +61,10 @@ const WAIT_MAX: Duration = Duration::from_secs(20);
 
 impl Tools {
     pub(crate) async fn answer(&self, request: &ApiGatewayV2httpRequest) -> ApiGatewayV2httpResponse {
+        // The one tool that is for browsers, and only to look at.
+        if let Some(page) = self.mailbox.respond(request).await {
+            return page;
+        }
         let path = request.raw_path.as_deref().unwrap_or_default();
         let tool = path.strip_prefix(PREFIX).unwrap_or_default();
         let (status, answer) = match self.use_tool(tool, request).await {

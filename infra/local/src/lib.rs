@@ -6,7 +6,9 @@
 
 pub mod template;
 pub mod http;
+pub mod file;
 pub mod queue;
+pub mod mailbox;
 pub mod consumer;
 pub mod schedule;
 pub mod store;
@@ -15,6 +17,7 @@ pub mod journal;
 pub use consumer::{Consumer, Mapping};
 pub use http::Server;
 pub use journal::Journal;
+pub use mailbox::Mailbox;
 pub use queue::settings::QueueSettings;
 pub use queue::{LocalQueue, Queues};
 pub use schedule::Timer;

@@ -10,15 +10,13 @@
 pub mod settings;
 mod message;
 mod rows;
-mod writer;
 
 pub use message::{Counts, Listed, MESSAGE_BYTES_MAX, Message, Receipt, Received, State};
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use domain::time::Timestamp;
 use ports::queue::{Outgoing, Queue};
@@ -26,14 +24,10 @@ use ports::{Clock, Entropy, Unavailable};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
+use crate::file::{self, FileError, Place, Writer};
 use message::{Ids, incoming};
 use settings::QueueSettings;
-use writer::Writer;
 
-/// For how long another process that holds the file is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// A checkpoint waits for the disk: one for each 32 MB costs senders less than one for each 4.
-const WAL_PAGES: i64 = 8_000;
 /// How often what has ended is deleted; receivers never see it anyway.
 const TIDY_EVERY_MS: i64 = Timestamp::MINUTE;
 /// SQS hides a message for at most twelve hours.
@@ -42,68 +36,12 @@ pub const VISIBILITY_S_MAX: u32 = 12 * 60 * 60;
 /// A queue could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
-    #[error("cannot open the queues in `{}`: may this user read and write it and its folder?", file.display())]
-    Open {
-        file: PathBuf,
-        #[source]
-        cause: rusqlite::Error,
-    },
-    #[error("`{}` holds no queues or is damaged: restore it from a backup or choose another data folder", file.display())]
-    Damaged {
-        file: PathBuf,
-        #[source]
-        cause: rusqlite::Error,
-    },
-    #[error("`{}` is locked by another program: stop that program and try again", file.display())]
-    Locked {
-        file: PathBuf,
-        #[source]
-        cause: rusqlite::Error,
-    },
-    #[error("the disk that holds `{}` is full: free some space and try again", file.display())]
-    Full {
-        file: PathBuf,
-        #[source]
-        cause: rusqlite::Error,
-    },
-    #[error(
-        "`{}` was written by a newer version (layout {found}; this version reads up to {known}): update, or choose another data folder",
-        file.display(),
-        known = rows::LAYOUT
-    )]
-    TooNew { file: PathBuf, found: i64 },
-    #[error("failed to work on the queues in `{}`", file.display())]
-    Failed {
-        file: PathBuf,
-        #[source]
-        cause: rusqlite::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error("there is no queue `{name}` in the template")]
     Unknown { name: String },
     #[error("the queue refuses the message: {why}")]
     Refused { why: &'static str },
-    #[error("cannot start the thread of the queues")]
-    Thread(#[source] std::io::Error),
-    #[error("the queues have stopped")]
-    Stopped,
-}
-
-impl QueueError {
-    /// Says of `SQLite`'s error what a reader can do about it.
-    fn of(file: &Path, cause: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{
-            CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase,
-            PermissionDenied, ReadOnly,
-        };
-        let file = file.to_owned();
-        match cause.sqlite_error_code() {
-            Some(CannotOpen | PermissionDenied | ReadOnly) => Self::Open { file, cause },
-            Some(NotADatabase | DatabaseCorrupt) => Self::Damaged { file, cause },
-            Some(DatabaseBusy | DatabaseLocked) => Self::Locked { file, cause },
-            Some(DiskFull) => Self::Full { file, cause },
-            _ => Self::Failed { file, cause },
-        }
-    }
 }
 
 /// All queues of one file; clones are the same queues.
@@ -137,16 +75,14 @@ impl Queues {
         settings: Vec<QueueSettings>,
         entropy: &impl Entropy,
     ) -> Result<Self, QueueError> {
-        let mut db =
-            Connection::open(file).map_err(|cause| QueueError::Open { file: file.to_owned(), cause })?;
-        let failed = |cause| QueueError::of(file, cause);
-        let layout = rows::layout(&db).map_err(failed)?;
-        if layout > rows::LAYOUT {
-            return Err(QueueError::TooNew { file: file.to_owned(), found: layout });
-        }
-        let (salt, rows) = prepare(&mut db, &settings, entropy).map_err(failed)?;
+        let create = |db: &Connection| rows::create(db, entropy.bytes());
+        let setup = |db: &Connection| {
+            let rows = settings.iter().map(|queue| rows::define(db, &queue.name));
+            Ok((rows::salt(db)?, rows.collect::<Result<Vec<_>, _>>()?))
+        };
+        let at = Place::new("queues", file);
+        let (writer, (salt, rows)) = file::open(at, rows::LAYOUT, create, setup)?;
         let queues = define(settings, &rows)?;
-        let writer = Writer::start(file, db)?;
         Ok(Self(Arc::new(Shared { writer, ids: Ids::of(salt), queues, tidied: AtomicI64::new(0) })))
     }
 
@@ -180,28 +116,6 @@ impl Queues {
         self.wake();
         Ok(released)
     }
-}
-
-/// Sets the file up; gives its salt and the rows of the queues, in their order.
-fn prepare(
-    db: &mut Connection,
-    settings: &[QueueSettings],
-    entropy: &impl Entropy,
-) -> rusqlite::Result<([u8; 16], Vec<i64>)> {
-    db.busy_timeout(PATIENCE)?;
-    // The write-ahead log is in the system's hands with each commit: a killed process loses nothing.
-    db.pragma_update(None, "journal_mode", "WAL")?;
-    db.pragma_update(None, "synchronous", "NORMAL")?;
-    db.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
-    db.set_prepared_statement_cache_capacity(64);
-    let setup = rusqlite::Transaction::new(db, rusqlite::TransactionBehavior::Immediate)?;
-    if rows::layout(&setup)? == 0 {
-        rows::create(&setup, entropy.bytes())?;
-    }
-    let defined = settings.iter().map(|queue| rows::define(&setup, &queue.name)).collect::<Result<_, _>>()?;
-    let salt = rows::salt(&setup)?;
-    setup.commit()?;
-    Ok((salt, defined))
 }
 
 fn define(settings: Vec<QueueSettings>, rows: &[i64]) -> Result<BTreeMap<String, Arc<Defined>>, QueueError> {
@@ -375,7 +289,7 @@ impl<C: Clock> LocalQueue<C> {
         let tidy = move |db: &Connection| {
             ends.iter().try_for_each(|(row, alive_from)| rows::tidy(db, *row, *alive_from, now))
         };
-        self.shared.writer.run(tidy).await
+        Ok(self.shared.writer.run(tidy).await?)
     }
 }
 

@@ -9,6 +9,8 @@ use crate::key::{DeliveryId, EventName, IdKey};
 use crate::message::{Message, Unreadable};
 use crate::messaging::address::{Address, Delivery, Reason, State};
 use crate::messaging::consent::{About, Said, TopicId};
+use crate::messaging::hits::{Hit, Language, Method, What};
+use crate::messaging::mark::{Fact, Mark};
 use crate::messaging::outreach::MessageId;
 use crate::messaging::record::{How, Record};
 use crate::messaging::{Channel, Kind};
@@ -173,6 +175,52 @@ fn an_address_and_a_word_about_it_of_format_1_are_still_read() {
     ];
     assert_eq!(Address::read(Some(&Item { body: kept.to_vec(), ..address.item() })), Ok(address));
     assert_eq!(Record::read(&Item { body: word.to_vec(), ..record.item() }), Ok(record));
+}
+
+/// A mark of which everything is known.
+fn mark() -> Mark {
+    let at = |seconds| Timestamp::from_millis(1_700_000_000_000 + seconds * Timestamp::SECOND);
+    let delivery = Delivery {
+        id: DeliveryId::from_bytes([5; 16]),
+        at: at(0),
+        channel: Channel::Email,
+        kind: Kind::Promotional,
+        topic: None,
+        message: MessageId::parse("win-back").unwrap(),
+        variant: 1,
+        state: State::Accepted,
+    };
+    let hit = |name, what, method, seconds| {
+        let (user_agent, language) = ("Mozilla/5.0 Firefox/126.0".to_owned(), Language::Said);
+        let address = std::net::IpAddr::from([203, 0, 113, 9]);
+        Fact::Hit {
+            name: [name; 8],
+            hit: Hit { at: at(seconds), what, method, user_agent, address, language },
+        }
+    };
+    let told = [
+        Fact::Delivered { at: at(3) },
+        Fact::Bounced { at: at(90), is_permanent: false },
+        Fact::Bounced { at: at(95), is_permanent: true },
+        Fact::Complained { at: at(100) },
+        Fact::Unsubscribed { at: at(120) },
+        Fact::Read { opened: at(60), seconds: 20 },
+        hit(200, What::Trap, Method::Other, 9_000),
+    ];
+    let opens = (0..40).map(|name| hit(name, What::Open, Method::Get, 600 + 60 * i64::from(name)));
+    let clicks = (40..43).map(|name| hit(name, What::Click { index: 7 }, Method::Get, 60 * i64::from(name)));
+    let mut mark = Mark::of(&delivery);
+    for fact in opens.chain(clicks).chain(told) {
+        mark.hear(&fact);
+    }
+    mark
+}
+
+#[test]
+fn a_mark_of_format_1_is_still_read() {
+    let (kept, mark) = (include_bytes!("../../../events/messaging/mark-v1.bin"), mark());
+    let item = mark.item(DeliveryId::from_bytes([5; 16]));
+    assert_eq!(Mark::read(&Item { body: kept.to_vec(), ..item }), Ok(mark));
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub mod link;
 pub mod receipt;
 pub mod hits;
 pub mod report;
+pub mod mark;
+pub mod news;
 
 use serde::{Deserialize, Serialize};
 

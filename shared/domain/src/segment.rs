@@ -119,6 +119,16 @@ impl Cause {
 }
 
 impl Change {
+    /// Whether the person came in by what they did, by time or by hand: not
+    /// because a definition is new or people became others.
+    pub const fn has_entered(&self) -> bool {
+        let by_itself = match self.cause {
+            Cause::Event | Cause::Time | Cause::List => true,
+            Cause::Definition | Cause::Merge | Cause::Split => false,
+        };
+        self.holds && !self.silent && self.of.is_none() && by_itself
+    }
+
     /// Its name in the outbox: equal for a copy of it.
     pub fn id(&self) -> u64 {
         let of = self.of.map(|of| of.to_string()).unwrap_or_default();
@@ -129,14 +139,18 @@ impl Change {
 
 impl Segments {
     /// What stays of them if the person is another one from now on: what lists
-    /// know, and that all has to be asked anew.
+    /// know, and that all has to be asked anew, of whoever was never written under
+    /// the definitions, too: no answer of theirs was one worth keeping.
     #[must_use]
     pub fn anew(&self, cause: Cause, now: Timestamp) -> Self {
-        if self.is_empty() {
-            return Self::default();
-        }
-        let (stale, until) = (Some(cause), Some(now));
-        Self { stale, until, features: BTreeMap::new(), ..self.clone() }
+        let mut anew = Self { features: BTreeMap::new(), ..self.clone() };
+        anew.ask_anew(cause, now);
+        anew
+    }
+
+    /// Makes all answers due.
+    pub fn ask_anew(&mut self, cause: Cause, now: Timestamp) {
+        (self.stale, self.until) = (Some(cause), Some(now));
     }
 
     pub fn is_empty(&self) -> bool {

@@ -71,3 +71,10 @@ impl WorkspaceId {
         Self("$account".to_owned())
     }
 }
+
+impl SourceId {
+    /// What the deployment itself reports of its messages.
+    pub fn messaging() -> Self {
+        Self("messaging".to_owned())
+    }
+}

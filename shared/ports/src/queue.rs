@@ -2,6 +2,8 @@
 
 use std::future::Future;
 
+use domain::message::Message;
+
 use crate::Unavailable;
 
 /// One message on its way into a queue.
@@ -12,6 +14,15 @@ pub struct Outgoing {
     pub attributes: Vec<(String, String)>,
     /// What a FIFO queue needs to know; nothing for a standard one.
     pub fifo: Option<Fifo>,
+}
+
+impl Outgoing {
+    /// Events on their way to the profile queue, with their trace beside them.
+    pub fn events(message: Message) -> Vec<Self> {
+        let attributes = vec![("trace".to_owned(), message.trace.clone())];
+        let outgoing = |body| Self { body, attributes: attributes.clone(), fifo: None };
+        message.pack().into_iter().map(outgoing).collect()
+    }
 }
 
 /// A message's place in a FIFO queue.

@@ -19,12 +19,12 @@ pub enum Kind {
     Promotional,
 }
 
-/// The source of a template. It is stored as it is; what is compiled is kept beside it by nobody.
+/// The source of a template. It is all that is stored: it is compiled whenever it is loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Draft {
     pub kind: Kind,
-    /// What people can leave; what somebody asked for is about none.
+    /// What it is about, that people can take or leave; only what is promotional is.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub topic: String,
     pub default_language: String,

@@ -121,7 +121,7 @@ impl Fails for SendError {
 }
 
 /// Lets whoever drives the future do something else, or drop it.
-async fn pause() {
+pub(crate) async fn pause() {
     let mut paused = false;
     poll_fn(|context| {
         if paused {

@@ -26,7 +26,7 @@ pub use idempotency::MemoryIdempotency;
 pub use people::MemoryPeople;
 pub use queue::MemoryQueue;
 pub use rejections::MemoryRejections;
-pub use world::{SeededEntropy, TestClock};
+pub use world::{SeededEntropy, TestClock, TestTimer};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

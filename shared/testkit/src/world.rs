@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use domain::time::Timestamp;
-use ports::{Clock, Entropy};
+use ports::{Clock, Entropy, Timer};
+
+use crate::faults::pause;
 
 /// A clock that stands still until it is moved; clones show the same time.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +29,24 @@ impl TestClock {
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// A timer whose waits are over at once: the clock goes on to where they end.
+#[derive(Debug, Clone, Default)]
+pub struct TestTimer(TestClock);
+
+impl TestTimer {
+    pub const fn moving(clock: TestClock) -> Self {
+        Self(clock)
+    }
+}
+
+impl Timer for TestTimer {
+    /// Others run before the clock goes on.
+    async fn until(&self, at: Timestamp) {
+        pause().await;
+        self.0.0.fetch_max(at.millis(), Ordering::SeqCst);
     }
 }
 
@@ -69,6 +89,15 @@ mod tests {
         let clock = TestClock::at(Timestamp::from_millis(5));
         clock.clone().advance(Timestamp::SECOND);
         assert_eq!(clock.now(), Timestamp::from_millis(1_005));
+    }
+
+    #[tokio::test]
+    async fn a_wait_moves_the_clock_and_never_back() {
+        let clock = TestClock::at(Timestamp::from_millis(5));
+        let timer = TestTimer::moving(clock.clone());
+        timer.until(Timestamp::from_millis(9)).await;
+        timer.until(Timestamp::from_millis(7)).await;
+        assert_eq!(clock.now(), Timestamp::from_millis(9));
     }
 
     #[test]

@@ -168,6 +168,7 @@ fn upsert(runtime: &Runtime, corpus: &Corpus, history: usize, profiles: usize) -
     let writer = Writer {
         people: MemoryPeople::default(),
         merges: MemoryQueue::default(),
+        messages: None,
         clock: clock(),
         entropy: SeededEntropy::seeded(2),
         key: IdKey::new(ID_KEY),

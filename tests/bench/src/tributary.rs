@@ -134,6 +134,7 @@ impl Tributary {
                 Writer {
                     people,
                     merges: MemoryQueue::default(),
+                    messages: None,
                     clock: clock.clone(),
                     entropy,
                     key: IdKey::new(ID_KEY),

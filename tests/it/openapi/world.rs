@@ -162,7 +162,8 @@ impl World {
             entropy: chance.clone(),
             key: key(),
         };
-        let writer = Writer { people, merges: merges.clone(), clock, entropy: chance, key: key() };
+        let writer =
+            Writer { people, merges: merges.clone(), messages: None, clock, entropy: chance, key: key() };
         let stage = Stage::new(writer, definitions, rejections.clone());
         Self { ingest, api, stage, queue, merges, identity, rejections }
     }

@@ -1,10 +1,11 @@
 //! Definitions of every kind, from a seed; values are few, so that they meet.
 
+use domain::time::Timestamp;
 use fastrand::Rng;
 use serde_json::{Value, json};
 
 /// The operators of the language, each with whether time alone can flip it.
-pub(super) const OPERATORS: [(&str, bool); 84] = [
+pub(super) const OPERATORS: [(&str, bool); 86] = [
     ("is", false),
     ("is_not", false),
     ("less_than", false),
@@ -75,6 +76,8 @@ pub(super) const OPERATORS: [(&str, bool); 84] = [
     ("absence, same, during", true),
     ("regular", true),
     ("returned", true),
+    ("returned, hours", true),
+    ("returned, where, a trait", true),
     ("lapsed", true),
     ("absent", true),
     ("segment", true),
@@ -91,12 +94,35 @@ pub(super) const OPERATORS: [(&str, bool); 84] = [
     ("any, not", true),
 ];
 
+/// Segments of each story that others ask: one of events, one of its past, and
+/// one that asks that one.
+pub(super) const BASE: &str = "base";
+pub(super) const PAST: &str = "base-past";
+pub(super) const ABOVE: &str = "base-past-not";
+
+/// What these segments say.
+pub(super) fn asked(rng: &mut Rng) -> [(&'static str, Value); 3] {
+    let past = if rng.bool() {
+        json!({"segment": BASE, "ever": true})
+    } else {
+        json!({"segment": BASE, "entered_within": span(rng)})
+    };
+    [(BASE, condition("count, rolling", rng)), (PAST, past), (ABOVE, json!({"not": {"segment": PAST}}))]
+}
+
 fn one<'a>(rng: &mut Rng, of: &[&'a str]) -> &'a str {
     rng.choice(of).unwrap()
 }
 
 fn span(rng: &mut Rng) -> &'static str {
-    one(rng, &["12h", "1d", "36h", "2d", "3d", "5d", "1w"])
+    one(rng, &["12h", "1d", "36h", "2d", "3d", "5d", "1w", "1mo", "2mo", "1y"])
+}
+
+/// Afternoons or evenings, some of them over midnight.
+fn hours(rng: &mut Rng) -> Value {
+    let days: &[&str] =
+        if rng.bool() { &["mon", "wed", "sat"] } else { &["mon", "tue", "thu", "fri", "sun"] };
+    json!({"days": days, "from": one(rng, &["12:00", "18:00"]), "to": one(rng, &["23:30", "06:00"])})
 }
 
 fn event(rng: &mut Rng) -> &'static str {
@@ -181,9 +207,9 @@ pub(super) fn condition(operator: &str, rng: &mut Rng) -> Value {
         "where, a trait" => {
             json!({"event": "Ordered", "where": {"property": "total", "is": {"trait": "age"}}, "count": {"at_least": rng.i32(1..3)}})
         }
-        "hours" => json!({"event": [event(rng), event(rng)], "hours": {
-            "days": ["mon", "wed", "sat"], "from": "18:00", "to": one(rng, &["23:30", "06:00"]),
-        }, "count": {"at_least": rng.i32(1..3)}}),
+        "hours" => {
+            json!({"event": [event(rng), event(rng)], "hours": hours(rng), "count": {"at_least": rng.i32(1..3)}})
+        }
         "page" => json!({"page": one(rng, &["Home", "*"]), "within": span(rng)}),
         "any event" => json!({"event": "*", "within": span(rng), "count": {"at_least": rng.i32(1..4)}}),
         "sequence" => {
@@ -204,12 +230,23 @@ pub(super) fn condition(operator: &str, rng: &mut Rng) -> Value {
             json!({"regular": {"event": "Viewed"}, "in_at_least": rng.i32(1..3), "of_last": rng.i32(2..5), "unit": one(rng, &["day", "week"])})
         }
         "returned" => {
-            json!({"returned": {"event": event(rng)}, "after_gap": one(rng, &["1d", "2d"]), "within": span(rng)})
+            json!({"returned": {"event": event(rng)}, "after_gap": one(rng, &["1d", "2d", "1mo"]), "within": span(rng)})
+        }
+        "returned, hours" => {
+            let again = json!({"event": [event(rng), event(rng)], "hours": hours(rng)});
+            json!({"returned": again, "after_gap": one(rng, &["12h", "1d", "2d"]), "within": span(rng)})
+        }
+        "returned, where, a trait" => {
+            let less = json!({"property": "total", "less_than": {"trait": "age"}});
+            let again = json!({"event": [event(rng), event(rng)], "where": less});
+            json!({"returned": again, "after_gap": one(rng, &["6h", "12h"]), "within": span(rng)})
         }
         "lapsed" | "absent" => json!({operator: {"event": event(rng)}, "for": span(rng)}),
-        "segment" => json!({"segment": "base"}),
-        "segment, ever" => json!({"segment": "base", "ever": true}),
-        "segment, entered_within" => json!({"segment": "base", "entered_within": span(rng)}),
+        "segment" => json!({"segment": one(rng, &[BASE, PAST, ABOVE])}),
+        "segment, ever" => json!({"segment": one(rng, &[BASE, PAST, ABOVE]), "ever": true}),
+        "segment, entered_within" => {
+            json!({"segment": one(rng, &[BASE, PAST, ABOVE]), "entered_within": span(rng)})
+        }
         "listed" => {
             json!({"listed": one(rng, &["vip", "staff"]), "since": format!("2026-11-{:02}", rng.u8(1..10))})
         }
@@ -268,7 +305,7 @@ fn one_number(rng: &mut Rng, of: &[f64]) -> f64 {
 }
 
 /// What an event says, of its kind.
-pub(super) fn payload(rng: &mut Rng) -> (domain::event::EventKind, Value) {
+pub(super) fn payload(rng: &mut Rng, now: Timestamp) -> (domain::event::EventKind, Value) {
     use domain::event::EventKind;
     match rng.u8(..20) {
         0..8 => {
@@ -281,7 +318,7 @@ pub(super) fn payload(rng: &mut Rng) -> (domain::event::EventKind, Value) {
             };
             (EventKind::Track, json!({"event": event(rng), "properties": properties}))
         }
-        8..16 => (EventKind::Identify, json!({"traits": traits(rng)})),
+        8..16 => (EventKind::Identify, json!({"traits": traits(rng, now)})),
         16..18 => (EventKind::Page, json!({"name": one(rng, &["Home", "Prices"]), "properties": {}})),
         18 => (EventKind::Group, json!({"groupId": one(rng, &["g-1", "g-2", "g-3"])})),
         _ => (EventKind::Screen, json!({"name": "Start"})),
@@ -289,10 +326,10 @@ pub(super) fn payload(rng: &mut Rng) -> (domain::event::EventKind, Value) {
 }
 
 #[expect(clippy::semicolon_if_nothing_returned, reason = "each arm sets one trait")]
-fn traits(rng: &mut Rng) -> Value {
+fn traits(rng: &mut Rng, now: Timestamp) -> Value {
     let mut traits = json!({});
     for _ in 0..rng.u8(1..4) {
-        let date = |rng: &mut Rng| format!("2026-11-{:02}T{:02}:00:00Z", rng.u8(1..29), rng.u8(..24));
+        let date = |rng: &mut Rng| now.plus(rng.i64(-14 * 24..14 * 24) * Timestamp::HOUR).rfc3339();
         match rng.u8(..20) {
             14 | 15 => traits[one(rng, &["joined", "renews"])] = json!(date(rng)),
             0 | 1 | 16 => {
@@ -310,8 +347,11 @@ fn traits(rng: &mut Rng) -> Value {
             }
             5 => traits["joined"] = json!(date(rng)),
             6 => {
-                traits["renews"] =
-                    if rng.bool() { json!(date(rng)) } else { json!(1_794_000_000 + rng.i64(0..1_900_000)) }
+                traits["renews"] = if rng.bool() {
+                    json!(date(rng))
+                } else {
+                    json!(now.millis() / 1000 + rng.i64(-400_000..1_500_000))
+                }
             }
             7 => traits["born"] = json!(format!("19{}-11-{:02}", rng.u8(60..99), rng.u8(1..29))),
             8 => {

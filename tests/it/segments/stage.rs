@@ -8,7 +8,7 @@ use domain::message::Message;
 use domain::profile::Profile;
 use domain::profile::stored::Item;
 use domain::rules::Rules;
-use domain::segment::fill::{PARTS, Part, ROLLOUT, Request, Walked};
+use domain::segment::fill::{PARTS, Part, ROLLOUT, ROUNDS_MAX, Request, Walked};
 use domain::segment::list;
 use domain::segment::size::{Counting, Day};
 use domain::segment::stored::SegmentId;
@@ -20,7 +20,9 @@ use profile::{Stage, Writer};
 use runtime::definitions::Cached;
 use segments::Walk;
 use serde_json::{Value, json};
-use testkit::{MemoryDefinitions, MemoryPeople, MemoryQueue, MemoryRejections, SeededEntropy, TestClock};
+use testkit::{
+    Fault, Faulty, MemoryDefinitions, MemoryPeople, MemoryQueue, MemoryRejections, SeededEntropy, TestClock,
+};
 
 use crate::simulation::finish;
 
@@ -29,7 +31,8 @@ const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
 type TestStage =
     Stage<MemoryPeople, MemoryDefinitions, MemoryRejections, MemoryQueue, TestClock, SeededEntropy>;
 
-type Backfill = segments::Stage<MemoryPeople, MemoryDefinitions, MemoryQueue, TestClock, SeededEntropy>;
+type Backfill<P = MemoryPeople> =
+    segments::Stage<P, MemoryDefinitions, MemoryQueue, TestClock, SeededEntropy>;
 
 struct Shop {
     people: MemoryPeople,
@@ -108,14 +111,19 @@ impl Shop {
 
     /// Asks everybody, as far as one minute's sweep says.
     fn fill(&self) -> Walk {
+        self.fill_with(&self.backfill)
+    }
+
+    fn fill_with<P: ports::People>(&self, backfill: &Backfill<P>) -> Walk {
         let parts = MemoryQueue::default();
         finish(profile::fill::send(&self.stage.definitions, &parts, &self.clock)).unwrap();
         let mut all = Walk::default();
         for part in parts.take() {
-            let walk = finish(self.backfill.walk(&part.body, NEVER)).unwrap();
+            let walk = finish(backfill.walk(&part.body, NEVER)).unwrap();
             all.looked_at += walk.looked_at;
             all.written += walk.written;
             all.failed += walk.failed;
+            all.left_out += walk.left_out;
             all.ended += walk.ended;
         }
         all
@@ -172,13 +180,11 @@ fn stage(people: &MemoryPeople, definitions: &MemoryDefinitions, clock: &TestClo
     Stage::new(writer(people, clock), definitions.clone(), MemoryRejections::new(clock.clone()))
 }
 
-fn writer(
-    people: &MemoryPeople,
-    clock: &TestClock,
-) -> Writer<MemoryPeople, MemoryQueue, TestClock, SeededEntropy> {
+fn writer<P: Clone>(people: &P, clock: &TestClock) -> Writer<P, MemoryQueue, TestClock, SeededEntropy> {
     Writer {
         people: people.clone(),
         merges: MemoryQueue::default(),
+        messages: None,
         clock: clock.clone(),
         entropy: SeededEntropy::seeded(1),
         key: key(),
@@ -246,6 +252,111 @@ fn everybody_is_asked_about_a_new_segment_once_no_writer_knows_the_old_ones() {
     let set = finish(shop.definitions.segments(&workspace())).unwrap();
     assert!(set.segments[0].active.is_some() && set.segments[0].pending.is_none());
     assert_eq!(shop.fill().looked_at, 0, "it is over");
+}
+
+/// An outbox that is carried out meanwhile is written with the answers of before.
+#[test]
+fn whoever_is_overtaken_is_asked_again() {
+    let mut shop = Shop::new();
+    shop.event("ann", "Ordered");
+    shop.publish("buyers", &json!({"event": "Ordered"}));
+    shop.clock.advance(ROLLOUT);
+    let mut races = 3;
+    let overtaken = Faulty::new(shop.people.clone(), move |call| {
+        let is_raced = call == "save" && races > 0;
+        races -= u32::from(is_raced);
+        if is_raced { Fault::Conflict } else { Fault::None }
+    });
+    let backfill = segments::Stage {
+        writer: writer(&overtaken, &shop.clock),
+        definitions: Cached::new(shop.definitions.clone()),
+    };
+    let filled = shop.fill_with(&backfill);
+    assert_eq!((filled.written, filled.failed, filled.ended), (1, 0, 1));
+    assert!(shop.is_in("ann", "buyers"));
+}
+
+/// Somebody who is due, at this very moment, to no effect.
+fn due(shop: &mut Shop, user: &str, at: Timestamp) -> ProfileId {
+    shop.event(user, "Viewed");
+    let (id, _) = shop.profile(user);
+    shop.people.alter(|tables| tables.profiles.get_mut(&(workspace(), id)).unwrap().due = Some(at));
+    id
+}
+
+/// A timeline that takes all memory ends the whole function, and the profile stays as it was.
+#[test]
+fn who_ends_a_sweep_each_minute_does_not_keep_others_waiting() {
+    let mut shop = Shop::new();
+    let began = now(&shop.clock);
+    let mut killer = due(&mut shop, "killer", began);
+    let others: Vec<ProfileId> = (0..40).map(|n| due(&mut shop, &format!("u-{n}"), began.plus(1))).collect();
+    shop.publish("long", &json!({"event": "Viewed", "within": "1y", "sum": {"of": "total", "at_least": 1}}));
+    for other in &others {
+        // Only the killer's timeline is read.
+        shop.people.alter(|tables| {
+            let stored = tables.profiles.get_mut(&(workspace(), *other)).unwrap();
+            let mut profile = Profile::decode(&stored.body).unwrap();
+            profile.counters = Profile::default().counters;
+            stored.body = profile.encode();
+        });
+    }
+    let dies = |call: &'static str| if call == "items" { Fault::DiesBefore } else { Fault::None };
+    let writer = writer(&Faulty::new(shop.people.clone(), dies), &shop.clock);
+    let is_due = |id: &ProfileId| shop.people.tables().profiles[&(workspace(), *id)].due.is_some();
+    for _ in 0..48 {
+        let mut sweep = std::pin::pin!(writer.sweep(&shop.stage.definitions, NEVER));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!((0..2_000).all(|_| sweep.as_mut().poll(&mut context).is_pending()), "it died");
+        shop.clock.advance(Timestamp::MINUTE);
+    }
+    assert!(is_due(&killer) && others.iter().all(|other| !is_due(other)));
+    // Whoever has a sweep's time and no more is put off, and not tried first again.
+    killer = shop.profile("killer").0;
+    let slow = Faulty::new(shop.people.clone(), {
+        let clock = shop.clock.clone();
+        move |call| {
+            if call == "items" {
+                clock.advance(Timestamp::MINUTE);
+            }
+            Fault::None
+        }
+    });
+    let until = now(&shop.clock).plus(Timestamp::MINUTE / 2);
+    let swept = finish(self::writer(&slow, &shop.clock).sweep(&shop.stage.definitions, until)).unwrap();
+    assert_eq!((swept.due, swept.failed), (1, 1));
+    let put_off = shop.people.tables().profiles[&(workspace(), killer)].due;
+    assert!(put_off.is_some_and(|due| due > until), "{put_off:?}");
+    assert!(finish(shop.stage.writer.sweep(&shop.stage.definitions, now(&shop.clock))).unwrap().due == 0);
+    shop.clock.advance(Timestamp::HOUR);
+    shop.sweep();
+    assert!(!is_due(&killer));
+}
+
+/// One item that no build can read is not to keep the segments of all from
+/// coming into force.
+#[test]
+fn who_cannot_be_asked_holds_a_fill_up_for_half_an_hour_and_is_then_left_out() {
+    let mut shop = Shop::new();
+    for user in ["ann", "bob"] {
+        shop.event(user, "Ordered");
+    }
+    let (bob, _) = shop.profile("bob");
+    shop.people.alter(|tables| {
+        tables.profiles.get_mut(&(workspace(), bob)).unwrap().body = vec![1];
+    });
+    shop.publish("buyers", &json!({"event": "Ordered"}));
+    shop.clock.advance(ROLLOUT);
+    let mut left_out = 0;
+    for round in 1..=ROUNDS_MAX {
+        let filled = shop.fill();
+        assert_eq!((filled.failed, filled.ended), (1, usize::from(round == ROUNDS_MAX)), "round {round}");
+        left_out += filled.left_out;
+        shop.clock.advance(Timestamp::MINUTE);
+    }
+    assert_eq!((left_out, shop.listed("buyers", 1)), (1, 1));
+    let set = finish(shop.definitions.segments(&workspace())).unwrap();
+    assert!(set.segments[0].active.is_some());
 }
 
 #[test]
@@ -389,7 +500,7 @@ fn a_version_comes_into_force_though_no_time_is_left_to_count_its_members() {
     shop.publish("buyers", &json!({"event": "Ordered"}));
     shop.clock.advance(ROLLOUT);
     let fill = finish(shop.definitions.fills()).unwrap().remove(0);
-    let through = Walked { cursor: None, done: true };
+    let through = Walked::done();
     for number in 0..PARTS {
         finish(shop.definitions.walk(&fill, number, &through, 0)).unwrap();
     }

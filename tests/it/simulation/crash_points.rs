@@ -155,6 +155,7 @@ impl Store {
         let rejections = people.sharing(self.rejections.clone());
         let writer = Writer {
             merges: people.sharing(self.merges.clone()),
+            messages: None,
             people,
             clock: self.clock.clone(),
             entropy: SeededEntropy::seeded(1),

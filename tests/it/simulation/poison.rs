@@ -183,7 +183,14 @@ fn a_thousand_poisoned_messages_end_in_the_dead_letters_and_99_000_are_applied_o
     let store = Panicking { people: people.clone(), for_key };
     let rejections = MemoryRejections::new(clock.clone());
     let merges = MemoryQueue::default();
-    let writer = Writer { people: store, merges, clock, entropy: SeededEntropy::seeded(1), key: key() };
+    let writer = Writer {
+        people: store,
+        merges,
+        messages: None,
+        clock,
+        entropy: SeededEntropy::seeded(1),
+        key: key(),
+    };
     let stage: Stage<_, _, _, _, _, _> = Stage::new(writer, definitions(), rejections);
     let dead_letters = MemoryQueue::default();
     let mut queue: VecDeque<(u32, usize)> = (0..MESSAGES).map(|number| (0, number)).collect();

@@ -66,6 +66,7 @@ fn walk(store: &Store, parts: &[SqsMessage], end: Option<Point>) -> Vec<&'static
     let stage = TestSegments {
         writer: Writer {
             merges: people.sharing(store.merges.clone()),
+            messages: None,
             clock: store.clock.clone(),
             // Each try draws other numbers.
             entropy: SeededEntropy::seeded(u64::from(end.is_none()) + 77),

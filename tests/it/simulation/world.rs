@@ -176,6 +176,7 @@ impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
         let writer = Writer {
             people: store.clone(),
             merges: store.sharing(merges.clone()),
+            messages: None,
             clock: clock.clone(),
             entropy: SeededEntropy::seeded(seed ^ 0xe27),
             key: key(),
@@ -198,6 +199,7 @@ impl<X: profile::Conduct, Y: ingest::Conduct> World<X, Y> {
             writer: Writer {
                 people: walker.clone(),
                 merges: walker.sharing(merges.clone()),
+                messages: None,
                 clock: clock.clone(),
                 entropy: SeededEntropy::seeded(seed ^ 0x5e9),
                 key: key(),

@@ -46,7 +46,7 @@ impl World {
     /// Carries out an order that was not given before.
     async fn take_out(&self, part: Part) -> Outcome {
         let number = self.orders.fetch_add(1, Ordering::SeqCst);
-        self.stage.take_out(&workspace(), &part, &order(number), &Spent::default()).await.unwrap()
+        self.stage.take_out(&self.defined().await, &part, &order(number), &Spent::default()).await.unwrap()
     }
 
     async fn allow(&self, profiles: [ProfileId; 2]) -> Outcome {
@@ -279,10 +279,9 @@ async fn a_copy_of_an_order_that_was_carried_out_changes_nothing() {
     world.add(a, "m-1", 1, &["card:1"]);
     world.add(b, "m-2", 2, &["card:2"]);
     merged(world.tie("card:1", "card:2").await);
-    let stage = &world.stage;
-    let out = async || {
-        stage.take_out(&workspace(), &Part::Absorbed(b), &order(100), &Spent::default()).await.unwrap()
-    };
+    let (stage, shop) = (&world.stage, world.defined().await);
+    let out =
+        async || stage.take_out(&shop, &Part::Absorbed(b), &order(100), &Spent::default()).await.unwrap();
     let allowed = async || stage.allow(&workspace(), [a, b], &order(101), &Spent::default()).await.unwrap();
     assert!(matches!(out().await, Outcome::TakenApart(_)));
     assert_eq!(allowed().await, Outcome::Allowed);
@@ -295,7 +294,7 @@ async fn a_copy_of_an_order_that_was_carried_out_changes_nothing() {
     assert_eq!(allowed().await, Outcome::Nothing);
     assert_eq!(world.people.tables(), tables, "they were taken apart again since");
     let cut = Part::Identifier(id("card:3"));
-    let cut_off = async || stage.take_out(&workspace(), &cut, &order(102), &Spent::default()).await.unwrap();
+    let cut_off = async || stage.take_out(&shop, &cut, &order(102), &Spent::default()).await.unwrap();
     let Outcome::TakenApart(record) = cut_off().await else { panic!("not done") };
     let c = world.nobody_yet(&["card:4"]);
     world.add(c, "m-4", 3, &["card:4"]);
@@ -304,4 +303,28 @@ async fn a_copy_of_an_order_that_was_carried_out_changes_nothing() {
     let tables = world.people.tables();
     assert_eq!(cut_off().await, Outcome::Nothing);
     assert_eq!(world.people.tables(), tables, "it was tied to another since");
+}
+
+/// One of no answer that was worth keeping is another person, too.
+#[tokio::test]
+async fn both_are_asked_about_all_segments_once_they_are_two_if_there_are_some() {
+    for with_segments in [false, true] {
+        let world = World::new();
+        let (a, b) = (world.nobody_yet(&["card:1"]), world.nobody_yet(&["card:2"]));
+        world.add(a, "m-1", 1, &["card:1"]);
+        world.add(b, "m-2", 2, &["card:2"]);
+        merged(world.tie("card:1", "card:2").await);
+        if with_segments {
+            let document = r#"{"name": "Emails", "when": {"identifier": "email"}}"#;
+            let id = SegmentId::parse("emails").unwrap();
+            let segment = SegmentSet::default().publish(&id, document, NOW).unwrap();
+            world.definitions.publish(&workspace(), segment, NOW);
+        }
+        assert!(matches!(world.take_out(Part::Absorbed(b)).await, Outcome::TakenApart(_)));
+        let tables = world.people.tables();
+        for id in [a, b] {
+            let is_due = tables.profiles[&(workspace(), id)].due.is_some();
+            assert_eq!(is_due, with_segments, "without segments it costs no look");
+        }
+    }
 }

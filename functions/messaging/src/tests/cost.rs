@@ -33,7 +33,7 @@ async fn dollars(world: &World, quota: u64, readers: u32) -> f64 {
             let until = world.clock.now().plus(FUNCTION);
             Box::pin(sender.send(&parcel.body, until)).await.unwrap();
         }
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         if world.mail.calls() >= u64::from(readers) {
             break;
         }

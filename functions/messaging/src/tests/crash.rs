@@ -94,7 +94,7 @@ async fn rule_5_a_sender_that_dies_or_fails_at_any_call_writes_to_nobody_twice()
             }
             let made = calls.load(Ordering::SeqCst);
             // What was not answered comes back from the queue, to one who is well.
-            tokio::time::sleep(Duration::from_secs(360)).await;
+            tokio::time::sleep(Duration::from_mins(6)).await;
             let sender = world.sender();
             for parcel in again {
                 let until = world.clock.now().plus(FUNCTION);

@@ -64,7 +64,7 @@ async fn who_agreed_gets_one_letter_and_of_everybody_it_is_said_why() {
     }
     assert!(matches!(outcomes[&person(0)], Outcome::Sent(..)));
     // The next minute nobody is left, and nobody gets a second one.
-    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    tokio::time::sleep(std::time::Duration::from_mins(1)).await;
     let (planned, sent) = world.round().await;
     assert_eq!((planned.handed, sent.sent, world.mail.sent().len()), (0, 0, 2));
 }

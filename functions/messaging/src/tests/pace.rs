@@ -28,7 +28,7 @@ async fn run(readers: u32, minutes: u64, mut quota: impl FnMut(u64) -> u64) -> (
         world.mail.set_quota(allowed(quota(minute)));
         planner.plan().await.unwrap();
         fleet.receive(&world, Hardship::default(), &mut chance);
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
     }
     let begun = post.begun().into_iter().map(|(at, _)| at).collect();
     assert_eq!(fleet.deeds.failed.load(Ordering::SeqCst), 0);

@@ -119,7 +119,7 @@ async fn broadcast(world: &World, fleet: &Fleet) {
         let (first, second) = futures_util::future::join(one, planners[1].plan()).await;
         let handed = first.map_or(1, |first| first.unwrap().handed) + second.unwrap().handed;
         fleet.receive(world, HARDSHIP, &mut rng);
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         idle = if handed == 0 && fleet.is_idle() { idle + 1 } else { 0 };
         if idle > 3 {
             println!("it took {minute} minutes");
@@ -217,7 +217,7 @@ async fn assert_everybody(found: &Found, letters: &BTreeMap<String, usize>, peop
 #[tokio::test(start_paused = true)]
 async fn rule_12_in_the_storm_no_address_gets_two_letters_and_nobody_is_forgotten() {
     let people = recipients();
-    let found = beside(storm(people, |people| people)).await;
+    let found = Box::pin(beside(storm(people, |people| people))).await;
     let letters = found.world.letters();
     assert_only_who_wanted(&found, &letters);
     assert_everybody(&found, &letters, people).await;
@@ -227,7 +227,7 @@ async fn rule_12_in_the_storm_no_address_gets_two_letters_and_nobody_is_forgotte
 
 #[tokio::test(start_paused = true)]
 async fn a_store_without_conditions_is_caught_in_the_storm() {
-    let found = beside(storm(1_000, Careless)).await;
+    let found = Box::pin(beside(storm(1_000, Careless))).await;
     let twice = found.world.letters().into_values().filter(|letters| *letters > 1).count();
     assert!(twice > 0, "nobody saw it");
 }

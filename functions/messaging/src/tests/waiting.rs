@@ -36,7 +36,7 @@ async fn dates(world: &World, minutes: u32) -> Vec<(String, Timestamp)> {
             let until = world.clock.now().plus(FUNCTION);
             Box::pin(sender.send(&parcel.body, until)).await.unwrap();
         }
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
     }
     let mut dates = super::wire::lock(&dated.1).clone();
     dates.sort();

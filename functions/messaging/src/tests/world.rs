@@ -324,7 +324,7 @@ impl World {
             let (_, sent) = self.round().await;
             all.sent += sent.sent;
             all.unknown += sent.unknown;
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            tokio::time::sleep(Duration::from_mins(1)).await;
         }
         all
     }

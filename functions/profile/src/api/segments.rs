@@ -22,6 +22,11 @@ use crate::write::after;
 pub(crate) const MEMBERS_MAX: usize = 1_000;
 /// What is asked for if the caller does not say.
 pub(crate) const MEMBERS: usize = 100;
+/// Rows that one answer reads: of those who left theirs stay, and there may be
+/// far more of these than members.
+pub(crate) const ROWS_MAX: usize = 5_000;
+/// Changes of one answer about a person.
+pub(crate) const HISTORY_MAX: usize = 1_000;
 
 pub(crate) fn id(text: &str) -> Result<SegmentId, Problem> {
     SegmentId::parse(text).map_err(|_| nowhere())
@@ -81,7 +86,7 @@ pub(crate) async fn members<P: People>(
     let Some(version) = segment.active.as_ref().or(segment.pending.as_ref()) else { return Err(nowhere()) };
     let mut members = Vec::new();
     let (mut shard, mut behind) = cursor.map_or((0, None), |(shard, behind)| (shard, Some(behind)));
-    let mut next = None;
+    let (mut rows, mut last, mut next) = (0, None::<ProfileId>, None);
     'shards: while shard < list::SHARDS {
         let collection = list::collection(key, workspace, &segment.id, version.version, shard);
         let (mut from, to) = list::rows_after(behind.take());
@@ -89,12 +94,11 @@ pub(crate) async fn members<P: People>(
             let page = people.items(workspace, collection, &from, &to).await?;
             for item in &page.items {
                 let row = list::read_row(item).map_err(unreadable)?;
-                if members.len() == limit {
-                    next = members
-                        .last()
-                        .map(|(of, _): &(ProfileId, Timestamp)| format!("{}{of}", list::shard(*of)));
+                if members.len() == limit || rows == ROWS_MAX {
+                    next = last.map(|of| format!("{}{of}", list::shard(of)));
                     break 'shards;
                 }
+                (rows, last) = (rows + 1, Some(row.profile));
                 if row.holds {
                     members.push((row.profile, row.since));
                 }
@@ -123,15 +127,35 @@ pub(crate) fn cursor(text: &str) -> Result<(u8, ProfileId), Problem> {
         let (shard, id) = text.split_at_checked(1)?;
         Some((shard.parse().ok().filter(|shard| *shard < list::SHARDS)?, ProfileId::parse(id)?))
     };
-    read().ok_or_else(|| Problem::new(Kind::BadCursor, "Send the `next` of the answer before, as it was"))
+    read().ok_or_else(bad_cursor)
 }
 
-/// In which segments somebody is at this moment, and what changed.
+/// The change with which an answer about a person ended: whose it was, of which
+/// segment, and its number.
+pub(crate) type Behind = (ProfileId, SegmentId, u32);
+
+/// Reads the cursor that an answer about a person gave.
+pub(crate) fn behind(text: &str) -> Result<Behind, Problem> {
+    let read = || {
+        let (of, rest) = text.split_once('.')?;
+        let (segment, seq) = rest.split_once('.')?;
+        Some((ProfileId::parse(of)?, SegmentId::parse(segment).ok()?, seq.parse().ok()?))
+    };
+    read().ok_or_else(bad_cursor)
+}
+
+fn bad_cursor() -> Problem {
+    Problem::new(Kind::BadCursor, "Send the `next` of the answer before, as it was")
+}
+
+/// In which segments somebody is at this moment, and what changed: by whom of
+/// those who are one now, by segment, so many changes an answer.
 pub(crate) async fn of_person<P: People>(
     people: &P,
     workspace: &WorkspaceId,
     found: &Found,
     compiled: &Compiled,
+    cursor: Option<Behind>,
     now: Timestamp,
 ) -> Result<Value, Problem> {
     let profile = at(&found.profile, compiled, now);
@@ -155,27 +179,51 @@ pub(crate) async fn of_person<P: People>(
             })
         })
         .collect();
-    let mut history = Vec::new();
-    for (id, _) in found.profile.collections(found.id) {
-        let (mut from, to) = list::answers(None);
-        loop {
-            let page = people.items(workspace, id, &from, &to).await?;
-            for item in &page.items {
-                history.push(list::read_answer(item).map_err(unreadable)?);
-            }
-            match page.next {
-                Some(last) => from = after(&last),
-                None => break,
-            }
-        }
-    }
+    let (mut history, next) = history(people, workspace, found, cursor).await?;
     history.sort_by(|a, b| (a.at, &a.segment, a.seq).cmp(&(b.at, &b.segment, b.seq)));
     Ok(json!({
         "id": found.id.to_string(),
         "at": profile.segments.evaluated_at.rfc3339(),
         "segments": answers,
         "history": history.iter().map(given).collect::<Vec<_>>(),
+        "next": next,
     }))
+}
+
+/// The next changes of a person, and the cursor of those that follow.
+async fn history<P: People>(
+    people: &P,
+    workspace: &WorkspaceId,
+    found: &Found,
+    mut cursor: Option<Behind>,
+) -> Result<(Vec<Given>, Option<String>), Problem> {
+    let mut history: Vec<Given> = Vec::new();
+    let mut last = None;
+    for (id, _) in found.profile.collections(found.id) {
+        if cursor.as_ref().is_some_and(|(of, ..)| *of != id) {
+            continue;
+        }
+        let behind = cursor.take();
+        let behind = behind.map(|(_, segment, seq)| list::answers_behind(&segment, seq));
+        let (mut from, to) = behind.unwrap_or_else(|| list::answers(None));
+        loop {
+            let page = people.items(workspace, id, &from, &to).await?;
+            for item in &page.items {
+                if history.len() == HISTORY_MAX {
+                    return Ok((history, last));
+                }
+                let answer = list::read_answer(item).map_err(unreadable)?;
+                last = Some(format!("{id}.{}.{}", answer.segment, answer.seq));
+                history.push(answer);
+            }
+            match page.next {
+                Some(next) => from = after(&next),
+                None => break,
+            }
+        }
+    }
+    // Whose it was is not one of these any more.
+    if cursor.is_some() { Err(bad_cursor()) } else { Ok((history, None)) }
 }
 
 /// Why somebody is in a segment or not, at this moment.

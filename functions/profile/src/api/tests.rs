@@ -7,6 +7,7 @@ mod lineages;
 mod logs;
 mod look_ups;
 mod refusals;
+mod segments;
 mod timelines;
 
 use std::borrow::Cow;
@@ -95,6 +96,7 @@ impl World {
         let writer = Writer {
             people: people.clone(),
             merges: merges.clone(),
+            messages: None,
             clock: clock.clone(),
             entropy: chance.clone(),
             key: id_key(),

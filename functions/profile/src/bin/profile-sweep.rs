@@ -1,9 +1,11 @@
 //! Looks at every profile that is due, once a minute.
 
+use domain::time::Timestamp;
 use dynamodb::{Definitions, People};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use profile::{Writer, fill, settings};
 use runtime::definitions::Cached;
+use runtime::sqs::until;
 use runtime::{SystemClock, SystemEntropy, metrics, telemetry};
 use serde::de::IgnoredAny;
 use sqs::SqsQueue;
@@ -23,16 +25,18 @@ async fn main() -> Result<(), Error> {
     let parts = &SqsQueue::new(queues.clone(), &settings.segments_queue_url);
     let writer = &Writer {
         people: People::new(store.clone(), &settings.tables.people, &settings.tables.identities),
-        merges: SqsQueue::new(queues, &settings.identity_queue_url),
+        merges: SqsQueue::new(queues.clone(), &settings.identity_queue_url),
+        messages: settings.messaging_queue_url.as_ref().map(|url| SqsQueue::new(queues.clone(), url)),
         clock: SystemClock,
         entropy: SystemEntropy,
         key: settings::id_key(secret.expose())?,
     };
     // Whatever the schedule sends says no more than that a minute is over.
-    let handle = service_fn(move |_: LambdaEvent<IgnoredAny>| async move {
+    let handle = service_fn(move |event: LambdaEvent<IgnoredAny>| async move {
+        let deadline = Timestamp::from_millis(event.context.deadline.try_into()?);
         // First, for looking at many may take all the time; and neither keeps the other from being done.
         let parts = fill::send(definitions, parts, &SystemClock).await;
-        let swept = writer.sweep(definitions).await?;
+        let swept = writer.sweep(definitions, until(deadline)).await?;
         let parts = parts?;
         let (due, resent, unsent) = (swept.due, swept.resent, swept.failed);
         // A line a minute of nothing would cost as much as all the looking.

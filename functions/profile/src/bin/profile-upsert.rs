@@ -25,6 +25,7 @@ async fn main() -> Result<(), Error> {
     let writer = Writer {
         people: People::new(store.clone(), &settings.tables.people, &settings.tables.identities),
         merges: SqsQueue::new(queues.clone(), &settings.identity_queue_url),
+        messages: settings.messaging_queue_url.as_ref().map(|url| SqsQueue::new(queues.clone(), url)),
         clock: SystemClock,
         entropy: SystemEntropy,
         key: settings::id_key(secret.expose())?,

@@ -50,6 +50,7 @@ fn stage(people: &MemoryPeople) -> TestStage {
     let writer = Writer {
         people: people.clone(),
         merges: MemoryQueue::default(),
+        messages: None,
         clock: Passing(clock),
         entropy: SeededEntropy::seeded(1),
         key,

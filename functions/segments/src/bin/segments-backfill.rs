@@ -25,6 +25,7 @@ async fn main() -> Result<(), Error> {
         writer: Writer {
             people: People::new(store, &settings.people_table, &settings.identities_table),
             merges: SqsQueue::new(queues.clone(), &settings.identity_queue_url),
+            messages: settings.messaging_queue_url.as_ref().map(|url| SqsQueue::new(queues.clone(), url)),
             clock: SystemClock,
             entropy: SystemEntropy,
             key: domain::key::IdKey::parse(secret.expose())?,

@@ -38,7 +38,12 @@ const PARAMETERS: [(&str, &[&str]); 3] = [
 /// The value that the template gives the parameter: each name in it as itself,
 /// and parameters at the value of this place.
 fn written(place: usize) -> Resources {
-    let (_, rest) = TEMPLATE.split_once("/resources\"\n").expect("the parameter stands in the template");
+    let plain = plain("/resources\"\n", place);
+    Resources::parse(&plain).unwrap_or_else(|| panic!("{plain}"))
+}
+
+fn plain(parameter: &str, place: usize) -> String {
+    let (_, rest) = TEMPLATE.split_once(parameter).expect("the parameter stands in the template");
     let (_, value) = rest.split_once("Value: !Sub |-\n").unwrap();
     let value: Vec<&str> = value.lines().take_while(|line| line.starts_with("        ")).collect();
     let mut plain = value.join("\n");
@@ -47,7 +52,20 @@ fn written(place: usize) -> Resources {
         let parameter = PARAMETERS.iter().find(|(parameter, _)| *parameter == name);
         plain = format!("{before}{}{after}", parameter.map_or(name, |(_, values)| values[place]));
     }
-    Resources::parse(&plain).unwrap_or_else(|| panic!("{plain}"))
+    plain
+}
+
+#[test]
+fn what_a_stack_has_of_messaging_is_counted_with_the_rest() {
+    let mut resources = written(0);
+    let (alarms, queues) = (resources.charged.as_ref().unwrap().alarm_metrics, resources.queues.len());
+    let messaging = MessagingResources::parse(&plain("/resources-messaging\"\n", 0)).unwrap();
+    resources.add(messaging);
+    let charged = resources.charged.unwrap();
+    assert_eq!((charged.alarm_metrics, resources.queues.len()), (alarms + 4, queues + 2));
+    assert!(
+        charged.functions.contains_key("messaging-send") && charged.functions.contains_key("ingest-http")
+    );
 }
 
 #[test]

@@ -86,6 +86,7 @@ fn reported(id: &str, answer: &Value) -> Vec<String> {
         if lines.len() == before {
             lines.push("            nobody yet".to_owned());
         }
+        lines.extend(variant.get("after").filter(|after| !after.is_null()).map(after).into_iter().flatten());
     }
     let unknown: Vec<&str> = list(answer, "unknown").filter_map(Value::as_str).collect();
     if !unknown.is_empty() {
@@ -93,6 +94,26 @@ fn reported(id: &str, answer: &Value) -> Vec<String> {
         lines.extend(unknown.into_iter().map(|id| format!("  {id}")));
     }
     lines
+}
+
+/// What happened after letters were sent; people apart from machines.
+fn after(after: &Value) -> Vec<String> {
+    let count = |path: &str| after.pointer(path).and_then(Value::as_u64).unwrap_or_default();
+    let seen = |what: &str| {
+        let (people, letters) = (count(&format!("/{what}/people")), count(&format!("/{what}/letters")));
+        format!("{people} {what} by people, {letters} with machines")
+    };
+    vec![
+        format!("    {:>9}  delivered", count("/delivered")),
+        format!(
+            "    {:>9}  bounced for good, {} for now",
+            count("/bounced/hard"),
+            count("/bounced/transient")
+        ),
+        format!("    {:>9}  complained", count("/complained")),
+        format!("    {:>9}  unsubscribed", count("/unsubscribed")),
+        format!("    {}; {}; read for {} s", seen("opened"), seen("clicked"), count("/read_seconds")),
+    ]
 }
 
 fn whys(answer: &Value) -> Vec<String> {

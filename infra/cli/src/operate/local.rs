@@ -81,6 +81,7 @@ impl Tools {
         let writer = Writer {
             people: People::new(self.client.clone(), &self.people_table, &self.identities_table),
             merges: self.queues.queue(&self.identity_queue, self.clock.clone())?,
+            messages: None,
             clock: self.clock.clone(),
             entropy: SystemEntropy,
             key: self.key.clone(),

@@ -162,5 +162,11 @@ fn fill(fill: &Value) -> String {
     let number = |field: &str| fill.get(field).and_then(Value::as_u64).unwrap_or_default();
     let begins = fill.get("begins").and_then(Value::as_str).unwrap_or_default();
     let (done, parts, looked_at) = (number("parts_done"), number("parts"), number("looked_at"));
-    format!("Everybody is being asked since {begins}: {done} of {parts} parts done, {looked_at} profiles.")
+    let left_out = match number("left_out") {
+        0 => String::new(),
+        left_out => format!(" {left_out} could not be asked and were left out; the log names them."),
+    };
+    format!(
+        "Everybody is being asked since {begins}: {done} of {parts} parts done, {looked_at} profiles.{left_out}"
+    )
 }

@@ -75,6 +75,7 @@ async fn of_stack(stack: &Stack, asked: &Asked) -> Result<Value, Failed> {
     let writer = Writer {
         people: dynamodb::People::new(stack.dynamodb(), table("people")?, table("identities")?),
         merges: stack.queue("identity")?,
+        messages: None,
         clock: runtime::SystemClock,
         entropy: runtime::SystemEntropy,
         key: stack.id_key().await?,

@@ -274,5 +274,5 @@ fn a_letter_goes_back_when_its_cause_is_mended_and_is_counted_once() {
     let unknown = world.try_to("dlq redrive --id nobody").unwrap_err();
     assert!(unknown.contains("no such letter was found"), "{unknown}");
     let unknown = world.try_to("dlq list --queue letters").unwrap_err();
-    assert!(unknown.contains("there are: identity, profile, segments"), "{unknown}");
+    assert!(unknown.contains("there are: identity, messaging, profile, receipts, segments"), "{unknown}");
 }

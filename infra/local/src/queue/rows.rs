@@ -45,11 +45,7 @@ CREATE TABLE salt (bytes BLOB NOT NULL);
 pub(super) fn create(db: &Connection, salt: [u8; 16]) -> rusqlite::Result<()> {
     db.execute_batch(TABLES)?;
     db.execute("INSERT INTO salt (bytes) VALUES (?1)", [salt])?;
-    db.pragma_update(None, "user_version", LAYOUT)
-}
-
-pub(super) fn layout(db: &Connection) -> rusqlite::Result<i64> {
-    db.query_row("PRAGMA user_version", [], |row| row.get(0))
+    Ok(())
 }
 
 pub(super) fn salt(db: &Connection) -> rusqlite::Result<[u8; 16]> {

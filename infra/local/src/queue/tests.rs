@@ -317,8 +317,11 @@ fn a_file_that_cannot_be_used_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let damaged = folder.path().join("damaged.db");
     std::fs::write(&damaged, "no database, but long enough to be looked at".repeat(100)).unwrap();
-    assert!(matches!(open(&damaged, vec![]), Err(QueueError::Damaged { .. })));
-    assert!(matches!(open(&folder.path().join("no/such/folder.db"), vec![]), Err(QueueError::Open { .. })));
+    assert!(matches!(open(&damaged, vec![]), Err(QueueError::File(FileError::Damaged { .. }))));
+    assert!(matches!(
+        open(&folder.path().join("no/such/folder.db"), vec![]),
+        Err(QueueError::File(FileError::Open { .. }))
+    ));
     let newer = folder.path().join("newer.db");
     drop(open(&newer, vec![]).unwrap());
     Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
@@ -340,7 +343,7 @@ async fn a_full_disk_says_so_loses_nothing_and_heals() {
     subject.queues.0.writer.run(pages(used)).await.unwrap();
     let big = message(&"x".repeat(100_000));
     let refused = queue.send_all(vec![big.clone()]).await.unwrap_err();
-    assert!(matches!(refused, QueueError::Full { .. }), "{refused:?}");
+    assert!(matches!(refused, QueueError::File(FileError::Full { .. })), "{refused:?}");
     assert_eq!(subject.counts("plain").await.visible, 1);
     subject.queues.0.writer.run(pages(1_000_000)).await.unwrap();
     queue.send_all(vec![big]).await.unwrap();

@@ -82,6 +82,10 @@ impl DataFolder {
         self.path.join("queues.db")
     }
 
+    pub fn mailbox_file(&self) -> PathBuf {
+        self.path.join("mailbox.db")
+    }
+
     pub fn store_file(&self) -> PathBuf {
         self.path.join("store.db")
     }

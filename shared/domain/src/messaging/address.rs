@@ -132,6 +132,25 @@ impl Address {
         of(Some(topic.clone())).status(of(None))
     }
 
+    /// Since when what a withdrawal would end stands, the last of it; `None` if
+    /// all of it is withdrawn. Of what nobody said anything about it is the
+    /// beginning of time. A withdrawal at this moment, or later, ends it.
+    pub fn open(&self, about: &About) -> Option<Timestamp> {
+        let since = |status| match status {
+            Status::Unsubscribed { .. } => None,
+            Status::Never => Some(Timestamp::default()),
+            Status::Pending { since } | Status::Subscribed { since } => Some(since),
+        };
+        if let Some(topic) = &about.topic {
+            return since(self.status(about.channel, topic));
+        }
+        let everything = self.consents.get(about).copied().unwrap_or_default();
+        let of_channel = self.consents.keys().filter(|known| known.channel == about.channel);
+        let topics = of_channel.filter_map(|known| known.topic.as_ref());
+        let topics = topics.filter_map(|topic| since(self.status(about.channel, topic)));
+        topics.chain(since(everything.status(Consent::default()))).max()
+    }
+
     /// Everything that was ever said something about.
     pub fn consents(&self) -> impl Iterator<Item = (&About, Consent)> {
         self.consents.iter().map(|(about, consent)| (about, *consent))

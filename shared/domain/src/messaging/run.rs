@@ -226,7 +226,8 @@ impl Outcomes {
 }
 
 fn hash(body: &[u8]) -> u64 {
-    spread(&body.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+    let hex: Vec<String> = body.iter().map(|byte| format!("{byte:02x}")).collect();
+    spread(&hex.concat())
 }
 
 #[cfg(test)]

@@ -150,7 +150,9 @@ impl Compiler {
                 Node::Regular { points, at_least: *at_least, of_last: *of_last, unit: *unit }
             }
             Is::Returned(Returned { select, gap, within }) => {
-                let points = self.points(select, None, Some(horizon(*within)), POINTS_MAX, 1, None);
+                // The one before may lie far back, behind others that do not count.
+                let longest = is_plain(select).then(|| horizon(*within));
+                let points = self.points(select, None, longest, POINTS_MAX, 1, None);
                 Node::Returned { points, gap: *gap, within: *within }
             }
             Is::Segment { id, reading } => {
@@ -232,7 +234,7 @@ impl Compiler {
 
     fn events(&mut self, Events { select, window, measure, test }: &Events) -> Node {
         self.tested(test);
-        let is_plain = select.hours.is_none() && !select.filter.as_ref().is_some_and(filter_has_reference);
+        let is_plain = is_plain(select);
         let period = if let Window::Between(from, to) = window { Some((*from, *to)) } else { None };
         if is_plain && matches!(window, Window::Lifetime | Window::Between(..)) {
             let totalled = match measure {
@@ -324,6 +326,11 @@ fn selected(
     Query::new(Of::Events { what: select.what.clone(), filter, period }, &text, keep, retain)
 }
 
+/// Whether an event is selected for good: no trait of the person changes it.
+fn is_plain(select: &Select) -> bool {
+    select.hours.is_none() && !select.filter.as_ref().is_some_and(filter_has_reference)
+}
+
 /// The properties that a filter reads.
 fn properties(filter: &Filter, to: &mut BTreeSet<Path>) {
     match filter {
@@ -402,6 +409,8 @@ pub struct Compiled {
     /// Of `track` events that are named, by their name.
     by_name: HashMap<String, Vec<FeatureId>>,
     asking: HashMap<SegmentId, Vec<usize>>,
+    /// By place: whether a segment asks a history, or one that does.
+    recalls: Vec<bool>,
 }
 
 /// The places of segments by what they read.
@@ -457,6 +466,8 @@ impl Compiled {
             }
             self.versions.entry(segment.id.clone()).or_default().push(place);
             let inputs = &segment.ready.inputs;
+            let recalls = |id| self.by_id.get(id).and_then(|place| self.recalls.get(*place)) == Some(&true);
+            self.recalls.push(!inputs.histories.is_empty() || inputs.segments.iter().any(recalls));
             for asked in inputs.segments.iter().chain(&inputs.histories) {
                 self.asking.entry(asked.clone()).or_default().push(place);
             }
@@ -532,6 +543,12 @@ impl Compiled {
     /// The places of segments that ask another one.
     pub fn asking(&self, id: &SegmentId) -> impl Iterator<Item = usize> {
         self.asking.get(id).into_iter().flatten().copied()
+    }
+
+    /// Whether the segment in a place asks a history, or one that does: what
+    /// others answer just now may change its answer.
+    pub fn recalls(&self, place: usize) -> bool {
+        self.recalls.get(place) == Some(&true)
     }
 
     /// Whether a segment stands.

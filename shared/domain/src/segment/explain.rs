@@ -106,6 +106,9 @@ fn points(feature: &Feature) -> Value {
 }
 
 fn totals(feature: &Feature) -> Value {
+    if feature.floor.is_some() {
+        return json!({ "let_go": true });
+    }
     let Some(totals) = &feature.totals else { return json!({ "count": 0 }) };
     json!({
         "count": totals.count,

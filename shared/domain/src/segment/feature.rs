@@ -98,7 +98,8 @@ pub struct Point {
 pub struct Feature {
     /// By time, then by name.
     pub points: Vec<Point>,
-    /// The time of the newest point that was let go for want of room.
+    /// The time of the newest point that was let go for want of room: all that
+    /// are kept are as new. Totals of which something was let go are kept no more.
     pub floor: Option<Timestamp>,
     pub totals: Option<Totals>,
 }
@@ -193,7 +194,9 @@ impl Query {
 
     fn add(&self, feature: &mut Feature, point: Point) {
         if let Retain::Totals(what) = self.retain {
-            feature.totals.get_or_insert_default().add(what, point);
+            if feature.floor.is_none() {
+                feature.totals.get_or_insert_default().add(what, point);
+            }
             return;
         }
         if let Err(place) = feature.points.binary_search_by(|known| order(known, &point)) {
@@ -204,7 +207,11 @@ impl Query {
 
     /// Lets go of what no verdict from `now` on can need.
     pub fn trim(&self, feature: &mut Feature, now: Option<Timestamp>) {
-        let Retain::Points { horizon, newest, older } = &self.retain else { return };
+        let Retain::Points { horizon, newest, older } = &self.retain else {
+            // Totals that lack a part are none.
+            feature.totals = feature.totals.take().filter(|_| feature.floor.is_none());
+            return;
+        };
         if let Of::Runs { gap } = self.of {
             join(&mut feature.points, gap);
         }
@@ -213,8 +220,35 @@ impl Query {
             feature.points.drain(..old.saturating_sub(*older));
         }
         let excess = feature.points.len().saturating_sub(*newest);
-        let let_go = feature.points.drain(..excess).next_back();
-        feature.floor = feature.floor.max(let_go.map(|point| self.last_of(&point)));
+        self.let_go(feature, excess);
+    }
+
+    /// Lets go of the older half of what a feature keeps, or of the half of its
+    /// values, and at last of its totals; `false` if there is nothing any more.
+    pub fn shrink(&self, feature: &mut Feature) -> bool {
+        if !feature.points.is_empty() {
+            let half = feature.points.len().div_ceil(2);
+            self.let_go(feature, half);
+            return true;
+        }
+        let Some(totals) = &mut feature.totals else { return false };
+        if !totals.halve() {
+            let last = totals.last.as_ref().map(|(at, ..)| *at).unwrap_or_default();
+            (feature.totals, feature.floor) = (None, Some(last));
+        }
+        true
+    }
+
+    /// Lets go of the oldest points. What comes from before them later, late or
+    /// with another profile, goes too: it would stand there without its neighbours.
+    fn let_go(&self, feature: &mut Feature, count: usize) {
+        let last = feature.points.drain(..count).next_back();
+        feature.floor = feature.floor.max(last.map(|point| self.last_of(&point)));
+        // A run may begin before the floor and end behind it.
+        if let (Some(floor), false) = (feature.floor, matches!(self.of, Of::Runs { .. })) {
+            let before = feature.points.partition_point(|point| point.at < floor);
+            feature.points.drain(..before);
+        }
     }
 
     fn last_of(&self, point: &Point) -> Timestamp {
@@ -231,18 +265,12 @@ impl Feature {
         let text = |value: &Scalar| if let Scalar::Text(text) = value { 2 + text.len() } else { 8 };
         let points =
             self.points.iter().map(|point| 14 + point.values.iter().flatten().map(text).sum::<usize>());
-        let totals = self
-            .totals
-            .iter()
-            .map(|totals| 40 + totals.values.keys().map(|value| 4 + text(value)).sum::<usize>());
+        let totals = self.totals.iter().map(|totals| {
+            let ends = totals.first.iter().chain(&totals.last).map(|(_, _, value)| 14 + text(value));
+            let values = totals.values.keys().map(|value| 4 + text(value));
+            40 + ends.chain(values).sum::<usize>()
+        });
         10 + points.sum::<usize>() + totals.sum::<usize>()
-    }
-
-    /// Lets go of the older half of its points; `false` if there is no half.
-    pub(super) fn halve(&mut self) -> bool {
-        let let_go = self.points.drain(..self.points.len() / 2).next_back();
-        self.floor = self.floor.max(let_go.as_ref().map(|point| point.at));
-        let_go.is_some()
     }
 
     /// The union of two; whoever knows the query trims it.
@@ -296,14 +324,12 @@ impl Totals {
                 self.first = self.first.take().into_iter().chain(end.clone()).min();
                 self.last = self.last.take().max(end);
             }
-            Totalled::Values => {
-                *self.values.entry(value).or_default() += 1;
-                self.truncate();
-            }
+            Totalled::Values => self.count(value),
         }
     }
 
     fn unite(&mut self, other: Self) {
+        let cut = self.cut().into_iter().chain(other.cut()).min();
         self.count += other.count;
         self.numbers += other.numbers;
         self.sum = self.sum.saturating_add(other.sum);
@@ -315,20 +341,49 @@ impl Totals {
             *self.values.entry(value).or_default() += count;
         }
         self.overflow |= other.overflow;
-        self.truncate();
+        self.values.retain(|value, _| cut.is_none_or(|cut| rank(value) <= cut));
+        self.keep(VALUES_MAX);
     }
 
-    /// A value that is kept at the end was kept from its first event on.
-    fn truncate(&mut self) {
-        while self.values.len() > VALUES_MAX {
-            let hash = |value: &Scalar| spread(&value.json().to_string());
-            let Some(last) = self.values.keys().max_by_key(|value| (hash(value), *value)).cloned() else {
-                return;
-            };
-            self.values.remove(&last);
-            self.overflow = true;
+    /// A value that is kept at the end was kept from its first event on: one that
+    /// may have been let go is not taken again.
+    fn count(&mut self, value: Scalar) {
+        if let Some(count) = self.values.get_mut(&value) {
+            *count += 1;
+        } else if self.cut().is_none_or(|cut| rank(&value) < cut) {
+            self.values.insert(value, 1);
+            self.keep(VALUES_MAX);
         }
     }
+
+    /// Keeps so many values, of the least ranks.
+    fn keep(&mut self, most: usize) {
+        if self.values.len() <= most {
+            return;
+        }
+        let mut ranks: Vec<u64> = self.values.keys().map(rank).collect();
+        ranks.sort_unstable();
+        let last = most.checked_sub(1).and_then(|last| ranks.get(last));
+        self.values.retain(|value, _| last.is_some_and(|last| rank(value) <= *last));
+        self.overflow = true;
+    }
+
+    /// Lets go of the half of its values; `false` if it has none.
+    fn halve(&mut self) -> bool {
+        let is_some = !self.values.is_empty();
+        self.keep(self.values.len() / 2);
+        is_some
+    }
+
+    /// The rank up to which all values are kept; `None` if all of all are.
+    fn cut(&self) -> Option<u64> {
+        self.overflow.then(|| self.values.keys().map(rank).max().unwrap_or_default())
+    }
+}
+
+/// By which values are kept or let go: it follows from the value alone.
+fn rank(value: &Scalar) -> u64 {
+    spread(&value.json().to_string())
 }
 
 impl What {

@@ -19,6 +19,10 @@ pub const PARTS: u8 = 8;
 /// run for another; the third is for the clocks.
 pub const ROLLOUT: i64 = 3 * Timestamp::MINUTE;
 
+/// Rounds, one a minute, in which a page is looked at of which somebody cannot be
+/// asked: half an hour of a store that does not answer is waited for.
+pub const ROUNDS_MAX: u64 = 30;
+
 /// The format of requests to walk and of those to count: the latter came later.
 pub const VERSION: u32 = 1;
 pub const COUNT_VERSION: u32 = 2;
@@ -64,6 +68,36 @@ pub enum Phase {
 pub struct Walked {
     pub cursor: Option<String>,
     pub done: bool,
+    /// Rounds in which somebody of the next page could not be asked.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rounds: u64,
+    /// People who could not be in so many rounds, and were left out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: u64,
+}
+
+impl Walked {
+    pub const fn done() -> Self {
+        Self { cursor: None, done: true, rounds: 0, left_out: 0 }
+    }
+
+    /// Where a part is once its next page was looked at, behind which `next`
+    /// follows. Whoever could not be asked holds it up, but not for ever: one item
+    /// that nobody can read would keep the segments of all from coming into force.
+    #[must_use]
+    pub fn on(&self, next: Option<String>, failed: u64) -> Self {
+        let rounds = self.rounds.saturating_add(1);
+        if failed > 0 && rounds < ROUNDS_MAX {
+            return Self { rounds, ..self.clone() };
+        }
+        let left_out = self.left_out.saturating_add(failed);
+        Self { done: next.is_none(), cursor: next, rounds: 0, left_out }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Fill {
@@ -100,7 +134,11 @@ impl Fill {
         let is_asked = |segment: &&StoredSegment| {
             segment.pending.as_ref().is_some_and(|pending| pending.since <= self.is.version)
         };
-        let asked: Vec<&StoredSegment> = set.standing().filter(is_asked).collect();
+        let mut asked: Vec<&StoredSegment> = set.standing().filter(is_asked).collect();
+        // Those that replace others stand last: if more are written than one write
+        // takes, and it breaks off in between, what is left still says that there
+        // is somebody to tell.
+        asked.sort_by_key(|segment| segment.active.is_some());
         let replaces = asked.iter().any(|segment| segment.active.is_some());
         let switched = asked.into_iter().map(|segment| StoredSegment {
             active: segment.pending.clone(),
@@ -181,5 +219,55 @@ impl Part {
         let phase = if self.of.phase == Phase::Ask { "ask" } else { "tell" };
         let minute = now.millis().div_euclid(Timestamp::MINUTE);
         format!("{}/{}/{phase}/{}/{minute}", self.of.workspace, self.of.version, self.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::stored::SegmentId;
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_795_343_400_000);
+
+    fn published(set: &SegmentSet, name: &str, kind: &str) -> SegmentSet {
+        let document = json!({"name": name, "when": {"identifier": kind}}).to_string();
+        set.with(set.publish(&SegmentId::parse(name).unwrap(), &document, NOW).unwrap())
+    }
+
+    #[test]
+    fn a_switch_that_breaks_off_still_tells_whom_it_changed() {
+        let mut set =
+            ["a", "m", "z"].iter().fold(SegmentSet::default(), |set, name| published(&set, name, "email"));
+        for segment in &mut set.segments {
+            segment.active = segment.pending.take();
+        }
+        let set = published(&published(&set, "a", "phone"), "n", "email");
+        let fill = |set: &SegmentSet| Fill::new(WorkspaceId::parse("shop").unwrap(), set.version, NOW);
+        let (switched, tell) = fill(&set).switch(&set, NOW);
+        assert!(switched.len() == 2 && tell.is_some());
+        for written in 0..switched.len() {
+            let broken =
+                switched.iter().take(written).cloned().fold(set.clone(), |set, segment| set.with(segment));
+            let (left, tell) = fill(&set).switch(&broken, NOW);
+            assert_eq!((left.len(), tell.is_some()), (switched.len() - written, true), "after {written}");
+        }
+    }
+
+    #[test]
+    fn who_cannot_be_asked_holds_a_part_up_for_a_while_and_is_then_left_out() {
+        let mut at = Walked { cursor: Some("a".to_owned()), ..Walked::default() };
+        for _ in 1..ROUNDS_MAX {
+            at = at.on(Some("b".to_owned()), 2);
+            assert_eq!((at.cursor.as_deref(), at.left_out), (Some("a"), 0));
+        }
+        let on = at.on(Some("b".to_owned()), 2);
+        assert_eq!(on, Walked { cursor: Some("b".to_owned()), done: false, rounds: 0, left_out: 2 });
+        assert_eq!(on.on(None, 0), Walked { left_out: 2, ..Walked::done() });
+        // Who was asked in the end is not left out; and a build that does not count reads and writes the same.
+        let mended = at.on(Some("b".to_owned()), 0);
+        assert_eq!(serde_json::to_string(&mended).unwrap(), r#"{"cursor":"b","done":false}"#);
+        assert_eq!(serde_json::from_str::<Walked>(r#"{"cursor":"b","done":false}"#).unwrap(), mended);
     }
 }

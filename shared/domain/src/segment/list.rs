@@ -123,6 +123,12 @@ pub fn answers(segment: Option<&SegmentId>) -> (ItemKey, ItemKey) {
     (ItemKey(prefix.clone()), ItemKey(format!("{prefix}~")))
 }
 
+/// The range of a person's answers behind one.
+pub fn answers_behind(segment: &SegmentId, seq: u32) -> (ItemKey, ItemKey) {
+    let (_, to) = answers(None);
+    (ItemKey(format!("{ANSWER}{segment}#{seq:08x}\0")), to)
+}
+
 pub fn read_answer(item: &Item) -> Result<Answer, Corrupt> {
     let name = item.key.0.strip_prefix(ANSWER).and_then(|rest| rest.rsplit_once('#'));
     let (segment, seq) = name.ok_or(Corrupt::Bytes)?;

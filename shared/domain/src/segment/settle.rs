@@ -1,9 +1,10 @@
 //! From verdicts to memberships: what a profile's answers are now, what changed,
 //! and when it has to be looked at again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, BinaryHeap};
 
 use super::compiled::{Compiled, Segment, Touched};
+use super::feature::FeatureId;
 use super::verdict::{Person, Truth, Verdict, earliest};
 use super::{Cause, Change, Membership, Next};
 use crate::event::{Event, EventKind};
@@ -14,7 +15,8 @@ use crate::time::Timestamp;
 
 /// Moments that one settling goes through; the rest waits for the next.
 const MOMENTS_MAX: usize = 2_000;
-/// Bytes of all features of one person; beyond it the longest lose their oldest points.
+/// Bytes of all features of one person; beyond it the longest lose their oldest points,
+/// or their values.
 pub const FEATURE_BYTES_MAX: usize = 100 * 1024;
 
 /// What has changed of a profile since its answers were given.
@@ -164,7 +166,7 @@ impl Profile {
         }
         let mut verdicts: Vec<(usize, Verdict, Cause)> = Vec::new();
         // Histories are the one input that an answer here can change: who asks
-        // one is answered after whom they ask.
+        // one, or somebody who does, is answered after whom they ask.
         let mut later: Vec<(usize, Cause)> = Vec::new();
         let person = Person::new(compiled, self, &self.segments.memberships, now);
         for (place, segment) in compiled.segments.iter().enumerate() {
@@ -173,12 +175,12 @@ impl Profile {
                 Some(Ask::New) => Cause::Definition,
                 Some(Ask::Whole | Ask::Concerned) => cause,
             };
-            if !segment.ready.inputs.histories.is_empty() {
-                later.push((place, cause));
-                continue;
-            }
             for asking in compiled.asking(&segment.id) {
                 set(&mut asks, asking, Ask::Concerned);
+            }
+            if compiled.recalls(place) {
+                later.push((place, cause));
+                continue;
             }
             let verdict = person.verdict(&segment.ready.rule);
             until = earliest(until, verdict.until);
@@ -234,20 +236,25 @@ impl Profile {
 
     /// Takes an answer down; `true` if it is another one than before.
     fn answer(&mut self, segment: &Segment, verdict: Verdict, at: Timestamp, cause: Cause) -> bool {
-        let holds = match verdict.truth {
-            Truth::Yes => true,
-            Truth::No => false,
-            Truth::Unknown => return false, // As it was, until it is known.
-        };
         let memberships = &mut self.segments.memberships;
         let known = memberships.get(&segment.id).copied();
         let version = segment.version;
+        let said = known.and_then(|known| known.next).filter(|next| next.version == version);
+        let holds = match (verdict.truth, known) {
+            (Truth::Yes, _) => true,
+            (Truth::No, _) => false,
+            // As it was, until it is known. Once a version is in force its list has to
+            // hear that: it was last as this version said, or the one that it replaces.
+            (Truth::Unknown, Some(known)) if !segment.is_silent => {
+                said.map_or(known.holds, |said| said.holds)
+            }
+            (Truth::Unknown, _) => return false,
+        };
         if segment.is_silent {
-            let before = known.and_then(|known| known.next).filter(|next| next.version == version);
-            if before.is_some_and(|next| next.holds == holds) || before.is_none() && !holds {
+            if said.is_some_and(|said| said.holds == holds) || said.is_none() && !holds {
                 return false;
             }
-            let seq = before.map_or(1, |next| next.seq.saturating_add(1));
+            let seq = said.map_or(1, |next| next.seq.saturating_add(1));
             let next = Some(Next { version, holds, seq });
             let membership = known.unwrap_or(Membership {
                 version: 0,
@@ -269,7 +276,7 @@ impl Profile {
         }
         let next = known.and_then(|known| known.next);
         // The list of this version may have heard of the person already.
-        let heard = next.filter(|next| next.version == version).map_or(0, |next| next.seq);
+        let heard = said.map_or(0, |said| said.seq);
         let seq = known.map_or(0, |known| known.seq).max(heard).saturating_add(1);
         let membership = Membership {
             version,
@@ -304,7 +311,7 @@ impl Profile {
             let is_empty = feature.points.is_empty() && feature.floor.is_none() && feature.totals.is_none();
             !is_empty || compiled.features.get(id).is_some_and(|query| !query.is_ruled_out(counters))
         });
-        self.bound();
+        self.bound(compiled);
         // What was counted stays: the segment may return under its id.
         for (id, membership) in &mut self.segments.memberships {
             if compiled.has(id) || !membership.holds {
@@ -328,19 +335,21 @@ impl Profile {
         }
     }
 
-    /// Keeps all features within their bound.
-    fn bound(&mut self) {
-        let size = |feature: &super::feature::Feature| feature.size();
-        loop {
-            let sizes: BTreeMap<_, usize> =
-                self.segments.features.iter().map(|(id, feature)| (*id, size(feature))).collect();
-            if sizes.values().sum::<usize>() <= FEATURE_BYTES_MAX {
-                return;
-            }
-            let longest = sizes.into_iter().max_by_key(|(_, size)| *size).map(|(id, _)| id);
-            let Some(feature) = longest.and_then(|id| self.segments.features.get_mut(&id)) else { return };
-            if !feature.halve() {
-                return;
+    /// Keeps all features within their bound: the longest let go first.
+    fn bound(&mut self, compiled: &Compiled) {
+        let features = &mut self.segments.features;
+        let mut longest: BinaryHeap<(usize, FeatureId)> =
+            features.iter().map(|(id, feature)| (feature.size(), *id)).collect();
+        let mut bytes: usize = longest.iter().map(|(size, _)| size).sum();
+        while bytes > FEATURE_BYTES_MAX {
+            let Some((size, id)) = longest.pop() else { return };
+            let (Some(query), Some(feature)) = (compiled.features.get(&id), features.get_mut(&id)) else {
+                continue;
+            };
+            if query.shrink(feature) {
+                let less = feature.size();
+                bytes = bytes.saturating_sub(size).saturating_add(less);
+                longest.push((less, id));
             }
         }
     }
@@ -351,3 +360,6 @@ fn set<T>(all: &mut [T], place: usize, to: T) {
         *one = to;
     }
 }
+
+#[cfg(test)]
+mod tests;

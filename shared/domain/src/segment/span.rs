@@ -51,14 +51,15 @@ impl Span {
         Ok(span)
     }
 
-    /// The moment so much later: where a window that began at `at` ends.
+    /// The moment so much later: where a window that began at `at` ends. What
+    /// happened later never leaves it earlier.
     pub fn after(self, at: Timestamp) -> Timestamp {
-        at_months(at, i32::from(self.months)).plus(self.millis)
+        months_after(at, self.months).plus(self.millis)
     }
 
     /// The moment so much earlier.
     pub fn before(self, at: Timestamp) -> Timestamp {
-        at_months(at, -i32::from(self.months)).plus(-self.millis)
+        at_months(at, -i32::from(self.months)).map_or(at, |moved| millis(&moved)).plus(-self.millis)
     }
 
     /// At most so many milliseconds, whatever the months are.
@@ -84,14 +85,25 @@ impl std::fmt::Display for Span {
     }
 }
 
-fn at_months(at: Timestamp, months: i32) -> Timestamp {
+fn at_months(at: Timestamp, months: i32) -> Option<Zoned> {
     if months == 0 {
-        return at;
+        return None;
     }
-    let moved = jiff::Timestamp::from_millisecond(at.millis())
-        .ok()
-        .and_then(|moment| moment.to_zoned(TimeZone::UTC).checked_add(months.months()).ok());
-    moved.map_or(at, |moved| Timestamp::from_millis(moved.timestamp().as_millisecond()))
+    let moment = jiff::Timestamp::from_millisecond(at.millis()).ok()?;
+    moment.to_zoned(TimeZone::UTC).checked_add(months.months()).ok()
+}
+
+/// So many months later. Where that month lacks the day it is the end of the
+/// month: its last day at the same hour would come before what the 28th leads to.
+fn months_after(at: Timestamp, months: u16) -> Timestamp {
+    let Some(moved) = at_months(at, i32::from(months)) else { return at };
+    let is_there = moved.day() == Calendar::UTC.date(at).day();
+    let end = || moved.date().tomorrow().ok().map(|next| Calendar::UTC.start(next));
+    if is_there { millis(&moved) } else { end().unwrap_or_else(|| millis(&moved)) }
+}
+
+fn millis(moment: &Zoned) -> Timestamp {
+    Timestamp::from_millis(moment.timestamp().as_millisecond())
 }
 
 /// A unit of the calendar.
@@ -191,5 +203,42 @@ impl Calendar {
         let zoned = self.zoned(at);
         let minute = u16::from(zoned.hour().unsigned_abs()) * 60 + u16::from(zoned.minute().unsigned_abs());
         (zoned.weekday(), minute)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_month_that_lacks_the_day_ends_the_window_with_itself() {
+        for (span, from, to) in [
+            ("1mo", "2027-01-28T22:00:00Z", "2027-02-28T22:00:00Z"),
+            ("1mo", "2027-01-29T00:00:00Z", "2027-03-01T00:00:00Z"),
+            ("1mo", "2027-01-31T10:00:00Z", "2027-03-01T00:00:00Z"),
+            ("1mo", "2027-02-01T00:00:00Z", "2027-03-01T00:00:00Z"),
+            ("1mo", "2026-08-31T10:00:00Z", "2026-10-01T00:00:00Z"),
+            ("1y", "2028-02-29T10:00:00Z", "2029-03-01T00:00:00Z"),
+            ("2y", "2026-11-30T10:00:00Z", "2028-11-30T10:00:00Z"),
+        ] {
+            assert_eq!(Span::parse(span).unwrap().after(at(from)), at(to), "{span} from {from}");
+        }
+    }
+
+    #[test]
+    fn what_happened_later_never_leaves_a_window_earlier_nor_later_than_its_longest() {
+        for span in ["1d", "1mo", "2mo", "1y", "13mo"].map(|span| Span::parse(span).unwrap()) {
+            let hours = (0..5 * 366 * 24).map(|hour| at("2026-11-01T00:30:00Z").plus(hour * Timestamp::HOUR));
+            let mut last = Timestamp::from_millis(0);
+            for hour in hours {
+                let ends = span.after(hour);
+                assert!(ends >= last && ends.since(hour) <= span.longest(), "{span} from {}", hour.rfc3339());
+                last = ends;
+            }
+        }
     }
 }

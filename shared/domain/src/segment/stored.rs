@@ -57,6 +57,9 @@ impl std::fmt::Display for SegmentId {
 
 /// Segments of one workspace.
 pub const SEGMENTS_MAX: usize = 2_000;
+/// Features that the segments of one workspace need together: ten bytes of each
+/// are left on a person even if all else of it is let go.
+pub const WORKSPACE_FEATURES_MAX: usize = 5_000;
 
 /// A segment as it stands among the definitions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,7 +173,12 @@ impl SegmentSet {
     /// a version that is about to be replaced still asks what it names.
     fn check(&self) -> Result<(), String> {
         for pending_answers in [true, false] {
-            self.compile_all(pending_answers).map_err(|(_, reason)| reason)?;
+            let features = self.compile_all(pending_answers).map_err(|(_, reason)| reason)?.features.len();
+            if features > WORKSPACE_FEATURES_MAX {
+                return Err(format!(
+                    "would make {features} features of events in this workspace, more than {WORKSPACE_FEATURES_MAX}; end other segments, or ask in their words"
+                ));
+            }
         }
         Ok(())
     }

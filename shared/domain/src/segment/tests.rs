@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::stored::{SegmentId, SegmentSet, StoredSegment};
+use super::compiled::FEATURES_MAX;
+use super::stored::{SegmentId, SegmentSet, StoredSegment, Versioned, WORKSPACE_FEATURES_MAX};
 use super::{Change, Memberships, list, read};
 use crate::key::ProfileId;
 use crate::time::Timestamp;
@@ -51,13 +52,12 @@ fn examples_are_read() {
 fn a_definition_has_bounds_and_each_is_named() {
     let deep = (0..read::DEPTH_MAX).fold(json!({"identifier": "email"}), |inner, _| json!({"not": inner}));
     let wide = json!({"any": vec![json!({"identifier": "email"}); read::NODES_MAX]});
-    let heavy: Vec<Value> =
-        (0..=super::compiled::FEATURES_MAX).map(|at| json!({"event": format!("e-{at}")})).collect();
+    let heavy: Vec<Value> = (0..=FEATURES_MAX).map(|at| json!({"event": format!("e-{at}")})).collect();
     let set = SegmentSet::default();
     for (when, limit) in [
         (deep, format!("deeper than {}", read::DEPTH_MAX)),
         (wide, format!("more than {}", read::NODES_MAX)),
-        (json!({"any": heavy}), format!("more than {}", super::compiled::FEATURES_MAX)),
+        (json!({"any": heavy}), format!("more than {FEATURES_MAX}")),
         (
             json!({"trait": "x", "in": vec![1; read::VALUES_MAX + 1]}),
             format!("more than {}", read::VALUES_MAX),
@@ -69,6 +69,30 @@ fn a_definition_has_bounds_and_each_is_named() {
     }
     let long = json!({"name": "x".repeat(read::LENGTH_MAX), "when": {"identifier": "email"}}).to_string();
     assert!(read::read(&long).unwrap_err()[0].reason.contains("at most 65536"));
+}
+
+#[test]
+fn the_features_of_a_workspace_have_a_bound() {
+    let when = |at: usize| {
+        let events = (0..FEATURES_MAX).map(|number| json!({"event": format!("e-{at}-{number}")}));
+        json!({"any": events.collect::<Vec<_>>()})
+    };
+    // As they stand there, without a look at each.
+    let full = (0..WORKSPACE_FEATURES_MAX / FEATURES_MAX).fold(SegmentSet::default(), |set, at| {
+        let document = json!({"name": "x", "when": when(at)}).to_string();
+        let active = Versioned { version: 1, document, published: NOW, since: 1 };
+        set.with(StoredSegment {
+            id: id(&format!("s-{at}")),
+            active: Some(active),
+            pending: None,
+            last_version: 1,
+            ended: false,
+        })
+    });
+    let few = published(&full, "few", &json!({"event": "e-0-0"})).unwrap();
+    let mistakes = published(&few, "many", &when(usize::MAX)).unwrap_err();
+    assert!(mistakes[0].contains("features of events in this workspace, more than 5000"), "{mistakes:?}");
+    assert!(few.end(&id("few")).is_ok());
 }
 
 #[test]
@@ -199,4 +223,10 @@ fn what_is_a_segment_does_not_become_a_computed_trait() {
     let computed = set.with(set.publish(&id("y"), &value, NOW).unwrap());
     let asks = published(&computed, "z", &json!({"segment": "y"})).unwrap_err();
     assert!(asks[0].contains("asks the segment `y`, which does not exist"), "{asks:?}");
+}
+
+#[test]
+fn whoever_is_another_person_from_now_on_is_due_even_if_no_segment_concerned_them() {
+    let anew = super::Segments::default().anew(super::Cause::Split, NOW);
+    assert_eq!((anew.until, anew.stale), (Some(NOW), Some(super::Cause::Split)));
 }

@@ -1,6 +1,8 @@
 //! The verdict: whether a person is in, and until when that stands if nothing
 //! new is heard of them.
 
+mod moments;
+
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -91,6 +93,7 @@ impl std::fmt::Debug for Person<'_> {
 struct Counted<'a> {
     points: Vec<&'a Point>,
     is_whole: bool,
+    floor: Option<Timestamp>,
 }
 
 impl<'a> Person<'a> {
@@ -283,18 +286,21 @@ impl<'a> Person<'a> {
                 passes_scalar(test, point.values.first().and_then(Option::as_ref), around)
             })
         };
-        let run = feature.points.iter().rev().take_while(passing);
+        // Of those of the floor's own moment it is not known which was the last.
+        let is_known = |point: &&Point| feature.floor.is_none_or(|floor| point.at > floor);
+        let known: Vec<&Point> = feature.points.iter().filter(is_known).collect();
+        let run = known.iter().copied().rev().take_while(passing);
         let (count, since) = run.fold((0, None), |(count, _), point| (count + 1, Some(point.at)));
-        let Some(since) = since else { return Verdict::always(Truth::No) };
+        // What was let go may have passed, too, and earlier.
+        let is_open = count == known.len() && feature.floor.is_some();
+        let Some(since) = since else {
+            return Verdict::always(if is_open { Truth::Unknown } else { Truth::No });
+        };
         let holds_from = span.after(since);
         if holds_from <= self.now {
             return Verdict::always(Truth::Yes);
         }
-        // What was let go may have passed, too, and earlier.
-        if count == feature.points.len() && feature.floor.is_some() {
-            return Verdict { truth: Truth::Unknown, until: Some(holds_from) };
-        }
-        Verdict::of(false, Some(holds_from))
+        Verdict { truth: if is_open { Truth::Unknown } else { Truth::No }, until: Some(holds_from) }
     }
 
     /// Events of a rolling window, counted: the window only loses some, so that
@@ -364,13 +370,10 @@ impl<'a> Person<'a> {
             }
             Node::Sequence { steps, within, during, key } => self
                 .completions(steps, *within, *key)
-                .map_or(Truth::Unknown, |(ends, is_whole)| Self::recent(&ends, *during, now, is_whole)),
-            Node::Absence { after, of, span, during, key } => {
-                self.absences(after, of, *span, *key).map_or(Truth::Unknown, |(sure, is_whole)| {
-                    let sure: Vec<Timestamp> = sure.into_iter().filter(|at| *at <= now).collect();
-                    Self::recent(&sure, *during, now, is_whole)
-                })
-            }
+                .map_or(Truth::Unknown, |completed| completed.recent(*during, now)),
+            Node::Absence { after, of, span, during, key } => self
+                .absences(after, of, *span, *key)
+                .map_or(Truth::Unknown, |absent| absent.until(now).recent(*during, now)),
             Node::Regular { points, at_least, of_last, unit } => {
                 let first = self.calendar().period(*unit, now, 1 - i32::from(*of_last));
                 let end = self.calendar().period(*unit, now, 1);
@@ -383,10 +386,7 @@ impl<'a> Person<'a> {
                 })
             }
             Node::Returned { points, gap, within } => {
-                self.all_points(points).map_or(Truth::Unknown, |counted| {
-                    let again = returns(&counted.points, *gap);
-                    Self::recent(&again, Some(*within), now, counted.is_whole)
-                })
+                self.returns(points, *gap).map_or(Truth::Unknown, |again| again.recent(Some(*within), now))
             }
             _ => Truth::Unknown,
         }
@@ -394,47 +394,45 @@ impl<'a> Person<'a> {
 
     /// When the answer of a node could next be another one.
     fn next(&self, node: &Node, now: Timestamp) -> Option<Timestamp> {
-        let leaves = |ends: &[Timestamp], during: Option<Span>| {
-            let during = during?;
-            ends.iter().map(|at| during.after(*at)).filter(|at| *at > now).min()
+        // What was let go may stand where the newest of it does.
+        let last = |id: &FeatureId| {
+            let feature = self.feature(*id)?;
+            feature.points.last().map(|point| point.at).max(feature.floor)
         };
         match node {
             Node::Points { points, window, .. } => match window {
                 Frame::All => None,
                 Frame::Rolling(span) => {
                     let all = self.feature(points.feature)?;
-                    all.points.iter().map(|point| span.after(point.at)).find(|at| *at > now)
+                    let times = all.floor.into_iter().chain(all.points.iter().map(|point| point.at));
+                    times.map(|at| span.after(at)).find(|at| *at > now)
                 }
                 Frame::Calendar { unit, back } => {
                     // With nothing in the window or behind it, all to come are empty.
                     let from = self.calendar().period(*unit, now, -i32::from(*back));
-                    let last = self.feature(points.feature)?.points.last()?;
-                    (last.at >= from).then(|| self.calendar().period(*unit, now, 1))
+                    (last(&points.feature)? >= from).then(|| self.calendar().period(*unit, now, 1))
                 }
                 Frame::Session { runs, gap, current } => {
-                    let end = self.feature(*runs)?.points.last().map(|run| run.name.cast_signed())?;
-                    let over = Timestamp::from_millis(end.saturating_add(*gap).saturating_add(1));
+                    let runs = self.feature(*runs)?;
+                    let end = runs.points.last().map(end).max(runs.floor)?;
+                    let over = end.plus(*gap).plus(1);
                     (*current && over > now).then_some(over)
                 }
             },
-            Node::Sequence { steps, within, during, key } => {
-                leaves(&self.completions(steps, *within, *key)?.0, *during)
+            Node::Sequence { steps, within, during: Some(during), key } => {
+                self.completions(steps, *within, *key)?.leaves(*during, now)
             }
             Node::Absence { after, of, span, during, key } => {
-                let (sure, _) = self.absences(after, of, *span, *key)?;
-                let coming = sure.iter().copied().filter(|at| *at > now).min();
-                earliest(coming, leaves(&sure, *during))
+                let absent = self.absences(after, of, *span, *key)?;
+                earliest(absent.comes(now), during.and_then(|during| absent.leaves(during, now)))
             }
             Node::Regular { points, unit, of_last, .. } => {
-                let last = self.feature(points.feature)?.points.last()?;
                 let next = self.calendar().period(*unit, now, 1);
                 // Once all events lie behind the periods no new one changes the answer.
                 let first = self.calendar().period(*unit, now, 1 - i32::from(*of_last));
-                (last.at >= first).then_some(next)
+                (last(&points.feature)? >= first).then_some(next)
             }
-            Node::Returned { points, gap, within } => {
-                leaves(&returns(&self.all_points(points)?.points, *gap), Some(*within))
-            }
+            Node::Returned { points, gap, within } => self.returns(points, *gap)?.leaves(*within, now),
             _ => None,
         }
     }
@@ -447,7 +445,7 @@ impl<'a> Person<'a> {
     fn all_points(&self, picked: &Picked) -> Option<Counted<'_>> {
         let feature = self.feature(picked.feature)?;
         let points = feature.points.iter().filter(|point| self.is_picked(picked, point)).collect();
-        Some(Counted { points, is_whole: feature.floor.is_none() })
+        Some(Counted { points, is_whole: feature.floor.is_none(), floor: feature.floor })
     }
 
     fn is_picked(&self, picked: &Picked, point: &Point) -> bool {
@@ -481,16 +479,14 @@ impl<'a> Person<'a> {
             }
             Frame::Session { runs, gap, current } => {
                 let runs = self.feature(runs)?;
-                let Some(last) = runs.points.last() else {
-                    counted.points.clear();
-                    return Some(counted);
-                };
-                let end = Timestamp::from_millis(last.name.cast_signed());
-                if current && end.plus(gap) < now {
+                let end = runs.points.last().map(end).max(runs.floor);
+                // There was none, or it is over.
+                if end.is_none_or(|end| current && end.plus(gap) < now) {
                     counted.points.clear();
                     counted.is_whole = true;
                     return Some(counted);
                 }
+                let last = runs.points.last()?;
                 if runs.floor.is_some_and(|floor| last.at.since(floor) <= gap) {
                     return None;
                 }
@@ -499,69 +495,6 @@ impl<'a> Person<'a> {
             }
         }
         Some(counted)
-    }
-
-    /// Whether one of the moments is in the window that ends now.
-    fn recent(moments: &[Timestamp], during: Option<Span>, now: Timestamp, is_whole: bool) -> Truth {
-        let is_in = |at: &Timestamp| during.is_none_or(|during| during.after(*at) > now);
-        if moments.iter().any(is_in) {
-            return Truth::Yes;
-        }
-        if is_whole { Truth::No } else { Truth::Unknown }
-    }
-
-    /// When sequences were completed: for each last event the latest first one decides.
-    fn completions(
-        &self,
-        steps: &[Picked],
-        within: Span,
-        key: Option<usize>,
-    ) -> Option<(Vec<Timestamp>, bool)> {
-        let mut all: Vec<(&Point, usize)> = Vec::new();
-        let mut is_whole = true;
-        for (step, picked) in steps.iter().enumerate() {
-            let counted = self.all_points(picked)?;
-            is_whole &= counted.is_whole;
-            all.extend(counted.points.into_iter().map(|point| (point, step)));
-        }
-        // One event may be two steps, but not of one sequence: later steps first.
-        all.sort_by(|(a, a_step), (b, b_step)| (a.at, a.name, b_step).cmp(&(b.at, b.name, a_step)));
-        let mut begun: HashMap<(usize, Option<&Scalar>), Timestamp> = HashMap::new();
-        let mut ends = Vec::new();
-        for (point, step) in all {
-            let Some(of) = key_of(point, key) else { continue };
-            let start = if step == 0 { Some(point.at) } else { begun.get(&(step - 1, of)).copied() };
-            let Some(start) = start.filter(|start| within.after(*start) >= point.at) else { continue };
-            if step + 1 == steps.len() {
-                ends.push(point.at);
-            }
-            let latest = begun.entry((step, of)).or_insert(start);
-            *latest = (*latest).max(start);
-        }
-        Some((ends, is_whole))
-    }
-
-    /// From when on it was sure of each first event that nothing followed it.
-    fn absences(
-        &self,
-        after: &Picked,
-        of: &Picked,
-        span: Span,
-        key: Option<usize>,
-    ) -> Option<(Vec<Timestamp>, bool)> {
-        let (after, of) = (self.all_points(after)?, self.all_points(of)?);
-        let is_whole = after.is_whole && of.is_whole;
-        let mut sure = Vec::new();
-        for first in &after.points {
-            let Some(wanted) = key_of(first, key) else { continue };
-            let ends = span.after(first.at);
-            let from = of.points.partition_point(|point| (point.at, point.name) <= (first.at, first.name));
-            let mut following = of.points.iter().skip(from).take_while(|point| point.at <= ends);
-            if !following.any(|point| key_of(point, key) == Some(wanted)) {
-                sure.push(ends);
-            }
-        }
-        Some((sure, is_whole))
     }
 
     /// What a computed trait comes to now, and whether that is all; `None` if it
@@ -640,6 +573,9 @@ enum Measured {
 }
 
 fn totalled(feature: &Feature, measure: &Measure) -> Measured {
+    if feature.floor.is_some() {
+        return Measured::Unknown;
+    }
     let none = super::feature::Totals::default();
     let totals = feature.totals.as_ref().unwrap_or(&none);
     let count = |count: u64| Some(Scalar::Number(Number::from(count) * ONE));
@@ -674,9 +610,15 @@ fn measured(counted: &Counted<'_>, measure: &Measure, value: Option<usize>) -> M
     let number = |count: usize| Number::try_from(count).unwrap_or(Number::MAX / ONE) * ONE;
     let sum = || numbers().fold(0, Number::saturating_add);
     let once = || values().collect::<BTreeSet<_>>();
+    let is_valued =
+        |point: &&&Point| value.is_some_and(|place| matches!(point.values.get(place), Some(Some(_))));
+    let last = || counted.points.iter().rev().find(is_valued);
     Measured::Value(match measure {
         Measure::Count if !counted.is_whole => return Measured::AtLeast(number(counted.points.len())),
-        Measure::Last(_) if values().next().is_some() => values().next_back().cloned(),
+        // Whatever was let go came before it.
+        Measure::Last(_) if last().is_some_and(|last| covers(last.at, counted.floor)) => {
+            values().next_back().cloned()
+        }
         Measure::List(_) => {
             return Measured::Values(once().into_iter().cloned().collect(), counted.is_whole);
         }
@@ -690,7 +632,7 @@ fn measured(counted: &Counted<'_>, measure: &Measure, value: Option<usize>) -> M
         Measure::Max(_) => numbers().max().map(Scalar::Number),
         Measure::Distinct(_) => Some(Scalar::Number(number(once().len()))),
         Measure::First(_) => values().next().cloned(),
-        Measure::Last(_) => None,
+        Measure::Last(_) => values().next_back().cloned(),
         Measure::MostFrequent(_) => {
             let mut counts: BTreeMap<&Scalar, u64> = BTreeMap::new();
             values().for_each(|value| *counts.entry(value).or_default() += 1);
@@ -772,17 +714,7 @@ fn most_frequent<'v>(values: impl Iterator<Item = (&'v Scalar, u64)>) -> Option<
         .map(|(value, _)| value)
 }
 
-/// Events that were the first in a long time.
-fn returns(points: &[&Point], gap: Span) -> Vec<Timestamp> {
-    let pairs = points.iter().zip(points.iter().skip(1));
-    pairs.filter(|(before, after)| gap.after(before.at) <= after.at).map(|(_, after)| after.at).collect()
-}
-
-/// The value of a key; `None` if the event has none, so that it belongs to nothing.
-#[expect(clippy::option_option, reason = "no key is asked for, or it has a value")]
-fn key_of(point: &Point, key: Option<usize>) -> Option<Option<&Scalar>> {
-    match key {
-        None => Some(None),
-        Some(place) => point.values.get(place)?.as_ref().map(Some),
-    }
+/// The end of a run of events.
+const fn end(run: &Point) -> Timestamp {
+    Timestamp::from_millis(run.name.cast_signed())
 }

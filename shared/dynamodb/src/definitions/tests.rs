@@ -212,8 +212,8 @@ async fn a_fill_is_walked_part_by_part_and_ends_once() {
 
     let [fill] = definitions.fills().await.unwrap().try_into().unwrap();
     assert_eq!(fill, Fill::new(shop(), 1, NOW));
-    let there = Walked { cursor: Some("shop#1|profile".to_owned()), done: false };
-    let done = Walked { cursor: None, done: true };
+    let there = Walked { cursor: Some("shop#1|profile".to_owned()), ..Walked::default() };
+    let done = Walked::done();
     // Two workers of different parts do not meet; two of one part do.
     definitions.walk(&fill, 3, &there, 5).await.unwrap();
     definitions.walk(&fill, 4, &done, 2).await.unwrap();

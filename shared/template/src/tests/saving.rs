@@ -101,9 +101,8 @@ fn mjml_that_is_none_is_told() {
         let email = Email { subject: "x".to_owned(), mjml: Some(source.to_owned()), ..Email::default() };
         told(&draft(Kind::Transactional, Body { email: Some(email), sms: None }))
     };
-    assert!(
-        mjml("<mjml><mj-body><mj-text></mj-body></mjml>").contains("en.email.mjml:1:25: this is no MJML")
-    );
+    let place = mjml("<mjml>\n<mj-body><mj-text></mj-body></mjml>");
+    assert!(place.starts_with("en.email.mjml:2:") && place.contains("this is no MJML"), "{place}");
     assert!(mjml("<p>").contains("this is no MJML"));
     let place = mjml(
         "<mjml><mj-body>\n<mj-section><mj-column><mj-text>{{ profle.x }}</mj-text></mj-column></mj-section></mj-body></mjml>",

@@ -63,6 +63,7 @@ impl Town {
         let writer = Writer {
             people: people.clone(),
             merges: MemoryQueue::default(),
+            messages: None,
             clock: clock.clone(),
             entropy: SeededEntropy::seeded(1),
             key: IdKey::new(ID_KEY),

@@ -176,6 +176,7 @@ fn fill(runtime: &Runtime, town: &Town) -> Result<(), Failed> {
     let writer = Writer {
         people: town.people.clone(),
         merges: MemoryQueue::default(),
+        messages: None,
         clock: town.clock.clone(),
         entropy: SeededEntropy::seeded(2),
         key: IdKey::new(ID_KEY),

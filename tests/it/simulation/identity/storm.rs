@@ -247,6 +247,7 @@ fn folding(store: &Store, number: u64, people: Faulty<MemoryPeople>) -> TestStag
         (people.sharing(store.definitions.clone()), people.sharing(store.rejections.clone()));
     let writer = Writer {
         merges: people.sharing(store.merges.clone()),
+        messages: None,
         people,
         clock: store.clock.clone(),
         entropy: SeededEntropy::seeded(0xf01d << 16 | number),

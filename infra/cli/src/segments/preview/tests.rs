@@ -38,6 +38,7 @@ async fn shop() -> Shop {
     let writer = Writer {
         people,
         merges: MemoryQueue::default(),
+        messages: None,
         clock: clock.clone(),
         entropy: SeededEntropy::seeded(1),
         key: IdKey::new([3; IdKey::LENGTH]),

@@ -1,16 +1,15 @@
-//! The one thread that speaks to the queues' file, and its group commit.
+//! The one thread that speaks to a file, and its group commit.
 //!
 //! Whoever waits while a transaction is being committed shares the next one,
 //! so that many senders cost as many commits as the disk takes, not more.
 
-use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use super::QueueError;
+use super::{FileError, Place};
 
 /// Work of one transaction: enough to share a commit, little enough that
 /// nobody waits long for his answer.
@@ -18,37 +17,38 @@ const GROUP_MAX: usize = 256;
 
 /// A handle on the thread; it ends, and the file is closed, when this is dropped.
 #[derive(Debug)]
-pub(super) struct Writer {
-    file: PathBuf,
+pub(crate) struct Writer {
+    at: Place,
     jobs: Option<Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
-    pub(super) fn start(file: &Path, db: Connection) -> Result<Self, QueueError> {
+    pub(super) fn start(at: Place, db: Connection) -> Result<Self, FileError> {
         let (jobs, waiting) = channel();
         let thread = std::thread::Builder::new()
-            .name("queues".to_owned())
+            .name(at.what.to_owned())
             .spawn(move || serve(db, &waiting))
-            .map_err(QueueError::Thread)?;
-        Ok(Self { file: file.to_owned(), jobs: Some(jobs), thread: Some(thread) })
+            .map_err(|cause| FileError::Thread { what: at.what, cause })?;
+        Ok(Self { at, jobs: Some(jobs), thread: Some(thread) })
     }
 
     /// Does the work in a transaction; `Ok` means that it is committed.
     ///
     /// The work may be done twice, the first time in a transaction that is
     /// rolled back.
-    pub(super) async fn run<T, W>(&self, work: W) -> Result<T, QueueError>
+    pub(crate) async fn run<T, W>(&self, work: W) -> Result<T, FileError>
     where
         T: Send + 'static,
         W: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
         let task = Task { work, done: None, answer };
-        let jobs = self.jobs.as_ref().ok_or(QueueError::Stopped)?;
-        jobs.send(Box::new(task)).map_err(|_| QueueError::Stopped)?;
-        let outcome = answered.await.map_err(|_| QueueError::Stopped)?;
-        outcome.map_err(|cause| QueueError::of(&self.file, cause))
+        let stopped = || FileError::Stopped { what: self.at.what };
+        let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
+        jobs.send(Box::new(task)).map_err(|_| stopped())?;
+        let outcome = answered.await.map_err(|_| stopped())?;
+        outcome.map_err(|cause| FileError::of(&self.at, cause))
     }
 }
 
