@@ -112,7 +112,8 @@ impl Request {
             Body::CutOff { announced, .. } => ("content-length", announced.to_string()),
             Body::Chunked(_) | Body::BrokenChunks(_) => ("transfer-encoding", "chunked".to_owned()),
         };
-        for (name, value) in own.into_iter().chain([framing]) {
+        let is_given = |name: &str| self.headers.iter().any(|(given, _)| given == name);
+        for (name, value) in own.into_iter().chain([framing]).filter(|(name, _)| !is_given(name)) {
             head.extend(format!("{name}: {value}\r\n").bytes());
         }
         for (name, value) in &self.headers {

@@ -18,6 +18,7 @@ mod workspaces;
 mod routes;
 mod segments;
 mod consent;
+mod messages;
 mod operator;
 mod identity;
 mod hostile;
