@@ -43,7 +43,9 @@ impl World {
                 return;
             }
             self.wait_a_minute();
+            // A letter waits for its slot by this very clock: it gets the time to be sent.
             std::thread::sleep(PAUSE);
+            self.platform.settle();
         }
         panic!("`{expected}` is not reported: {report}");
     }
