@@ -271,7 +271,10 @@ where
             match self.people.replace(&open.workspace, collection, Some(&item), &next).await {
                 Ok(()) => item = next,
                 // Paused or cancelled meanwhile, or another planner goes on: the next minute looks again.
-                Err(SaveError::Conflict) => return Ok(handed + now_handed),
+                Err(SaveError::Conflict) => {
+                    open.run = None;
+                    return Ok(handed + now_handed);
+                }
                 Err(SaveError::Unavailable(cause)) => return Err(cause),
             }
             handed += now_handed;

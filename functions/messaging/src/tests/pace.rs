@@ -54,9 +54,9 @@ fn minute(minute: i64) -> Timestamp {
 
 #[tokio::test(start_paused = true)]
 async fn the_quota_is_used_and_no_second_holds_more() {
-    for (quota, minutes) in [(1, 8), (14, 4), (100, 1)] {
-        // So many that there is work until the end.
-        let readers = u32::try_from(quota * (60 * minutes + 30)).unwrap();
+    for (quota, minutes, more) in [(1, 8, 180), (14, 4, 180), (100, 1, 60)] {
+        // So many that there is work until the end, beside those who wait for a minute.
+        let readers = u32::try_from(quota * (60 * minutes + more)).unwrap();
         let (begun, _) = beside(run(readers, minutes, |_| quota)).await;
         let to = i64::try_from(minutes).unwrap();
         check(&begun, (START.plus(Timestamp::SECOND), minute(to)), quota);

@@ -82,7 +82,7 @@ async fn rule_5_a_parcel_that_comes_again_after_many_others_writes_to_nobody_twi
         world.message(&other, &json!({}));
         world.start(&other).await;
         world.round().await;
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
     }
     assert_eq!(world.mail.sent().len(), 46);
     assert!(matches!(world.outcomes("sale").await[&person(0)], Outcome::Sent(..)));
