@@ -314,8 +314,9 @@ fn is_open(message: &Message, run: Option<&Run>, now: Timestamp) -> bool {
     }
 }
 
-/// The version of a segment's list whose rows count now.
+/// The version of a segment's list whose rows count now. A list that everybody
+/// was not asked for yet has not all: who comes behind the run would be left out.
 fn active(set: &SegmentSet, segment: &SegmentId) -> Option<u32> {
     let found = set.find(segment).filter(|found| !found.ended)?;
-    found.active.as_ref().or(found.pending.as_ref()).map(|versioned| versioned.version)
+    found.active.as_ref().map(|versioned| versioned.version)
 }
