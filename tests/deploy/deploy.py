@@ -169,7 +169,17 @@ class Deployed:
         """Publishes a segment to functions that have read no definitions yet."""
         file = Path(self.aws.folder.name) / f"{segment}.json"
         file.write_text(json.dumps({"name": segment, "when": when}))
-        self.operate("segments", "set", segment, file)
+
+        def publish():
+            # The stack itself puts versions into force meanwhile: whoever meets that is asked to try again.
+            try:
+                return self.operate("segments", "set", segment, file)
+            except AssertionError as failed:
+                if "came between" in str(failed):
+                    return None
+                raise
+
+        wait_for(f"segment {segment} is published", ANSWER_SECONDS, publish)
         self.restart("ProfileUpsertFunction")
         self.restart("ProfileApiFunction")
 
