@@ -470,6 +470,14 @@ fn the_variables_that_all_functions_share_are_read_by_the_runtime() {
     assert_eq!(variables_in(&read("shared/runtime/src/telemetry.rs")), given);
 }
 
+/// Whose lines are dropped tells no metrics and no trouble either.
+#[test]
+fn the_lines_of_every_stage_are_logged() {
+    for stage in stages() {
+        assert!(runtime::telemetry::is_ours(&format!("{stage}::batch")), "{stage} is silent");
+    }
+}
+
 /// The manifest names the adapters, the policy names the services: one list in two languages.
 #[test]
 fn manifest_and_policy_name_the_same_services() {

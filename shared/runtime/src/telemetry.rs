@@ -18,14 +18,20 @@ use crate::metrics;
 /// Other crates are silent at every level: the SDKs log bodies at `trace`, and
 /// the Lambda runtime logs the message of a panic at `error`; both may hold
 /// personal data. What they fail at comes back to us as an error anyway.
-const OURS: [&str; 11] = [
+const OURS: [&str; 17] = [
     "decision",
     "domain",
     "runtime",
     "dynamodb",
     "sqs",
+    "ses",
+    "sms",
     "ingest",
     "profile",
+    "identity",
+    "segments",
+    "messaging",
+    "cloudwatch",
     "tributary",
     "ports",
     "ssm",
