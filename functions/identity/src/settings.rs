@@ -1,5 +1,7 @@
 //! What the deployment tells the stage, read once at the start.
 
+use runtime::settings::{Invalid, count, required};
+
 /// Settings of `identity-merge`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Merge {
@@ -13,27 +15,16 @@ pub struct Merge {
     pub id_key_parameter: String,
 }
 
-/// The function cannot start as it was deployed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Invalid {
-    #[error("the environment variable {0} is not set; the template sets it for this function")]
-    Missing(&'static str),
-    #[error("the environment variable {0} is no number from 1 on; the template sets it for this function")]
-    NoNumber(&'static str),
-}
-
 impl Merge {
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Invalid> {
-        // An empty variable counts as not set.
-        let required = |name| lookup(name).filter(|value| !value.is_empty()).ok_or(Invalid::Missing(name));
-        let receives = required("IDENTITY_MAX_RECEIVES")?.parse().ok().filter(|receives| *receives > 0);
+        let required = required(lookup);
         Ok(Self {
             people_table: required("PEOPLE_TABLE")?,
             identities_table: required("IDENTITIES_TABLE")?,
             definitions_table: required("DEFINITIONS_TABLE")?,
             rejections_table: required("REJECTIONS_TABLE")?,
             dlq_url: required("IDENTITY_DLQ_URL")?,
-            max_receives: receives.ok_or(Invalid::NoNumber("IDENTITY_MAX_RECEIVES"))?,
+            max_receives: count(&required, "IDENTITY_MAX_RECEIVES")?,
             id_key_parameter: required("ID_KEY_PARAMETER")?,
         })
     }

@@ -1,5 +1,7 @@
 //! What the deployment tells the function.
 
+use runtime::settings::{Invalid, required};
+
 /// Read once, at the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -8,16 +10,9 @@ pub struct Settings {
     pub rejections_table: String,
 }
 
-/// A variable without which the function cannot start.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the environment variable {0} is not set; the template sets it for the function ingest-http")]
-pub struct Missing(pub &'static str);
-
 impl Settings {
-    /// Reads the variables; an empty one counts as not set.
-    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Missing> {
-        let required =
-            |name: &'static str| lookup(name).filter(|value| !value.is_empty()).ok_or(Missing(name));
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Invalid> {
+        let required = required(lookup);
         Ok(Self {
             profile_queue_url: required("PROFILE_QUEUE_URL")?,
             definitions_table: required("DEFINITIONS_TABLE")?,
@@ -30,7 +25,7 @@ impl Settings {
 mod tests {
     use super::*;
 
-    fn read(variables: &[(&str, &str)]) -> Result<Settings, Missing> {
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, Invalid> {
         Settings::read(|name| {
             let found = variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).to_owned())
@@ -51,7 +46,10 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_empty_is_named() {
-        assert_eq!(read(&ALL[1..]), Err(Missing("PROFILE_QUEUE_URL")));
-        assert_eq!(read(&[ALL[0], ("DEFINITIONS_TABLE", ""), ALL[2]]), Err(Missing("DEFINITIONS_TABLE")));
+        assert_eq!(read(&ALL[1..]), Err(Invalid::Missing("PROFILE_QUEUE_URL")));
+        assert_eq!(
+            read(&[ALL[0], ("DEFINITIONS_TABLE", ""), ALL[2]]),
+            Err(Invalid::Missing("DEFINITIONS_TABLE"))
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! What the deployment tells the stage, read once at the start.
 
 use domain::signing::{InvalidSigningKeys, SigningKeys};
+use runtime::settings::{Invalid, count, required};
 
 /// Settings of `messaging-send`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,15 +67,6 @@ pub enum SmsBy {
     Sns,
 }
 
-/// The function cannot start as it was deployed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Invalid {
-    #[error("the environment variable {0} is not set; the template sets it for this function")]
-    Missing(&'static str),
-    #[error("the environment variable {0} is no number from 1 on; the template sets it for this function")]
-    NoNumber(&'static str),
-}
-
 /// The store of secrets holds something else than it should.
 #[derive(Debug, thiserror::Error)]
 #[error("the signing keys cannot be read: put them back from their backup")]
@@ -86,22 +78,9 @@ impl Tables {
     }
 }
 
-/// A variable by its name; an empty one counts as not set.
-fn set(lookup: &impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
-    lookup(name).filter(|value| !value.is_empty())
-}
-
-fn counted(
-    required: &impl Fn(&'static str) -> Result<String, Invalid>,
-    name: &'static str,
-) -> Result<u32, Invalid> {
-    let number = required(name)?.parse().ok().filter(|number| *number > 0);
-    number.ok_or(Invalid::NoNumber(name))
-}
-
 impl Send {
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Invalid> {
-        let required = |name| set(&lookup, name).ok_or(Invalid::Missing(name));
+        let required = required(lookup);
         let sms_by = match required("SMS_BY")?.as_str() {
             "sns" => SmsBy::Sns,
             _ => SmsBy::EndUserMessaging,
@@ -109,12 +88,12 @@ impl Send {
         Ok(Self {
             tables: Tables::read(&required)?,
             dlq_url: required("MESSAGING_DLQ_URL")?,
-            max_receives: counted(&required, "MESSAGING_MAX_RECEIVES")?,
+            max_receives: count(&required, "MESSAGING_MAX_RECEIVES")?,
             id_key_parameter: required("ID_KEY_PARAMETER")?,
             signing_keys_parameter: required("SIGNING_KEYS_PARAMETER")?,
             links_url: required("LINKS_URL")?,
-            mail_configuration_set: set(&lookup, "MAIL_CONFIGURATION_SET"),
-            sms_configuration_set: set(&lookup, "SMS_CONFIGURATION_SET"),
+            mail_configuration_set: required("MAIL_CONFIGURATION_SET").ok(),
+            sms_configuration_set: required("SMS_CONFIGURATION_SET").ok(),
             sms_by,
         })
     }
@@ -122,19 +101,19 @@ impl Send {
 
 impl Plan {
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Invalid> {
-        let required = |name| set(&lookup, name).ok_or(Invalid::Missing(name));
+        let required = required(lookup);
         Ok(Self {
             tables: Tables::read(&required)?,
             queue_url: required("MESSAGING_QUEUE_URL")?,
             id_key_parameter: required("ID_KEY_PARAMETER")?,
-            sms_per_second: counted(&required, "SMS_PER_SECOND")?,
+            sms_per_second: count(&required, "SMS_PER_SECOND")?,
         })
     }
 }
 
 impl Web {
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Invalid> {
-        let required = |name| set(&lookup, name).ok_or(Invalid::Missing(name));
+        let required = required(lookup);
         Ok(Self {
             tables: Tables::read(&required)?,
             events_url: required("PROFILE_QUEUE_URL")?,
@@ -146,12 +125,12 @@ impl Web {
 
 impl Feedback {
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Invalid> {
-        let required = |name| set(&lookup, name).ok_or(Invalid::Missing(name));
+        let required = required(lookup);
         Ok(Self {
             tables: Tables::read(&required)?,
             events_url: required("PROFILE_QUEUE_URL")?,
             dlq_url: required("RECEIPTS_DLQ_URL")?,
-            max_receives: counted(&required, "MESSAGING_MAX_RECEIVES")?,
+            max_receives: count(&required, "MESSAGING_MAX_RECEIVES")?,
             id_key_parameter: required("ID_KEY_PARAMETER")?,
         })
     }

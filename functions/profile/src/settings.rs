@@ -2,6 +2,7 @@
 
 use domain::cursor::{InvalidSigningKeys, SigningKeys};
 use domain::key::{IdKey, InvalidIdKey};
+use runtime::settings::{Invalid, count, required};
 
 /// Settings of `profile-upsert`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,15 +52,6 @@ pub struct Tables {
     pub definitions: String,
 }
 
-/// A function cannot start as it was deployed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Invalid {
-    #[error("the environment variable {0} is not set; the template sets it for this function")]
-    Missing(&'static str),
-    #[error("the environment variable {0} is no number from 1 on; the template sets it for this function")]
-    NoNumber(&'static str),
-}
-
 /// A secret is not one that `tributary init` made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSecret {
@@ -72,12 +64,11 @@ pub enum InvalidSecret {
 impl Upsert {
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Invalid> {
         let required = required(lookup);
-        let receives = required("PROFILE_MAX_RECEIVES")?.parse().ok().filter(|receives| *receives > 0);
         Ok(Self {
             tables: Tables::read(&required)?,
             rejections_table: required("REJECTIONS_TABLE")?,
             dlq_url: required("PROFILE_DLQ_URL")?,
-            max_receives: receives.ok_or(Invalid::NoNumber("PROFILE_MAX_RECEIVES"))?,
+            max_receives: count(&required, "PROFILE_MAX_RECEIVES")?,
             id_key_parameter: required("ID_KEY_PARAMETER")?,
             identity_queue_url: required("IDENTITY_QUEUE_URL")?,
             messaging_queue_url: required("MESSAGING_QUEUE_URL").ok(),
@@ -120,11 +111,6 @@ impl Tables {
             definitions: required("DEFINITIONS_TABLE")?,
         })
     }
-}
-
-/// An empty variable counts as not set.
-fn required(lookup: impl Fn(&str) -> Option<String>) -> impl Fn(&'static str) -> Result<String, Invalid> {
-    move |name| lookup(name).filter(|value| !value.is_empty()).ok_or(Invalid::Missing(name))
 }
 
 /// Reads the deployment's id key.

@@ -1,5 +1,7 @@
 //! What the deployment tells the stage, read once at the start.
 
+use runtime::settings::{Invalid, count, required};
+
 /// Settings of `segments-backfill`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backfill {
@@ -16,20 +18,9 @@ pub struct Backfill {
     pub id_key_parameter: String,
 }
 
-/// The function cannot start as it was deployed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Invalid {
-    #[error("the environment variable {0} is not set; the template sets it for this function")]
-    Missing(&'static str),
-    #[error("the environment variable {0} is no number from 1 on; the template sets it for this function")]
-    NoNumber(&'static str),
-}
-
 impl Backfill {
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Invalid> {
-        // An empty variable counts as not set.
-        let required = |name| lookup(name).filter(|value| !value.is_empty()).ok_or(Invalid::Missing(name));
-        let receives = required("SEGMENTS_MAX_RECEIVES")?.parse().ok().filter(|receives| *receives > 0);
+        let required = required(lookup);
         Ok(Self {
             people_table: required("PEOPLE_TABLE")?,
             identities_table: required("IDENTITIES_TABLE")?,
@@ -37,7 +28,7 @@ impl Backfill {
             identity_queue_url: required("IDENTITY_QUEUE_URL")?,
             messaging_queue_url: required("MESSAGING_QUEUE_URL").ok(),
             dlq_url: required("SEGMENTS_DLQ_URL")?,
-            max_receives: receives.ok_or(Invalid::NoNumber("SEGMENTS_MAX_RECEIVES"))?,
+            max_receives: count(&required, "SEGMENTS_MAX_RECEIVES")?,
             id_key_parameter: required("ID_KEY_PARAMETER")?,
         })
     }

@@ -3,6 +3,7 @@
 //! **Invariant:** what fails ends as a verdict on one record, and nothing
 //! personal is in a verdict, a log line or a dead letter's attributes.
 
+pub mod settings;
 pub mod world;
 pub mod telemetry;
 pub mod metrics;
